@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host chyves works on: its programs, its files, its processes."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from chyves.backend.run import Result, Runner
+
+
+class Process(NamedTuple):
+    """A process as ps(1) shows it. ``started`` (seconds since the epoch) tells it from a later
+    one with the same pid; ``title`` is the whole command line, ``bhyve: NAME`` for a running VM."""
+
+    pid: int
+    started: float
+    title: str
+
+
+class Host:
+    """The seam to the machine: everything above it is the same on a simulated host."""
+
+    simulated: Path | None = None
+
+    def __init__(self, runner: Runner, root: Path = Path("/")) -> None:
+        self.runner = runner
+        self.root = root
+        self.plan: list[str] | None = None
+        """With --dry-run: the shell lines that would have run; otherwise None."""
+
+    def path(self, absolute: str) -> Path:
+        """Return where the host's file ``absolute`` is for this process."""
+        return self.root / absolute.lstrip("/")
+
+    def ask(self, *argv: str, ok: Iterable[int] = (), timeout: float | None = None) -> Result:
+        """Run a program that only looks; raise HostError unless it exits with 0 or one of ``ok``."""
+        return self.runner.run(argv, timeout=timeout).check(*ok)
+
+    def try_ask(self, *argv: str, timeout: float | None = None) -> Result:
+        """Run a program that only looks, whatever its exit code."""
+        return self.runner.run(argv, timeout=timeout)
+
+    def change(self, *argv: str, ok: Iterable[int] = (), timeout: float | None = None) -> Result:
+        """Run a program that changes the host; with --dry-run only note it."""
+        return self.try_change(*argv, timeout=timeout).check(*ok)
+
+    def try_change(self, *argv: str, timeout: float | None = None) -> Result:
+        """Like change(), whatever the exit code."""
+        if self.plan is not None:
+            self.plan.append(shlex.join(argv))
+            return Result(argv, 0, "", "")
+        return self.runner.run(argv, timeout=timeout)
+
+    def note(self, line: str, act: Callable[[], None]) -> None:
+        """Do what is no program's work, or with --dry-run note it as a shell comment."""
+        if self.plan is not None:
+            self.plan.append(f"# {line}")
+        else:
+            act()
+
+    def may_write(self, path: str) -> None:
+        """Raise OSError where the file system would refuse to write; the kernel knows by itself."""
+
+    def is_root(self) -> bool:
+        return os.geteuid() == 0
+
+    def processes(self) -> list[Process]:
+        """Return all processes of the host, by one look at the process table."""
+        from chyves.backend.processes import running_processes
+
+        return running_processes()

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The one door to other programs."""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO, NamedTuple, Protocol
+
+from chyves.errors import HostError
+
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/",
+}
+"""All that a child sees of the environment; TERM is added where a person looks on."""
+
+Child = subprocess.Popen[bytes]
+Stream = int | IO[bytes] | None
+
+
+class Result(NamedTuple):
+    """How a program ended. ``code`` is negative for a signal, as in ``subprocess``."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    def complaint(self) -> str:
+        """Return what the program said of its failure, in one line."""
+        said = (self.stderr or self.stdout).strip()
+        if said:
+            return "; ".join(line.strip() for line in said.splitlines())
+        if self.code < 0:
+            return f"ended by {signal.Signals(-self.code).name}"
+        return f"exit code {self.code}"
+
+    def check(self, *codes: int) -> "Result":
+        """Return itself, or raise HostError unless the exit code is 0 or one of ``codes``."""
+        if self.code != 0 and self.code not in codes:
+            raise HostError(f"{shlex.join(self.argv)}: {self.complaint()}")
+        return self
+
+
+class Runner(Protocol):
+    """How programs are started: for real, or by the simulated host."""
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None) -> Result:
+        """Run to the end with stdin closed and the output captured as text."""
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: Stream = subprocess.DEVNULL,
+        stdout: Stream = subprocess.DEVNULL,
+        stderr: Stream = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+        new_session: bool = False,
+    ) -> Child:
+        """Start and go on; the caller reaps."""
+
+    def attach(self, argv: Sequence[str]) -> int:
+        """Run with the caller's terminal and return the exit code."""
+
+
+class RealRunner:
+    """Programs of this machine: argv lists, a pinned environment, never a shell."""
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None) -> Result:
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=dict(ENVIRONMENT),
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            return Result(tuple(argv), 127, "", f"{argv[0]}: not found")
+        except subprocess.TimeoutExpired:
+            return Result(tuple(argv), 124, "", f"{argv[0]}: no answer within {timeout} seconds")
+        return Result(
+            tuple(argv),
+            done.returncode,
+            done.stdout.decode(errors="surrogateescape"),
+            done.stderr.decode(errors="surrogateescape"),
+        )
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: Stream = subprocess.DEVNULL,
+        stdout: Stream = subprocess.DEVNULL,
+        stderr: Stream = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+        new_session: bool = False,
+    ) -> Child:
+        try:
+            return subprocess.Popen(
+                argv,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=dict(ENVIRONMENT),
+                cwd="/",
+                pass_fds=pass_fds,
+                start_new_session=new_session,
+            )
+        except FileNotFoundError as error:
+            raise HostError(f"{argv[0]}: not found") from error
+
+    def attach(self, argv: Sequence[str]) -> int:
+        terminal = {"TERM": os.environ.get("TERM", "dumb")}
+        try:
+            return subprocess.run(argv, env={**ENVIRONMENT, **terminal}, check=False).returncode
+        except FileNotFoundError as error:
+            raise HostError(f"{argv[0]}: not found") from error

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The seam: a Host whose programs, files and processes are simulated."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chyves.backend.host import Host, Process
+from chyves.backend.run import Child, Result, Stream
+from chyves.simulator.programs import PROGRAMS, execute_captured
+from chyves.simulator.world import World
+
+
+def open_simulated_host(directory: Path) -> Host:
+    """Return the host in ``directory``, made with the defaults if there is none yet."""
+    if not (directory / "machine.json").exists():
+        World.make(directory)
+    return SimulatedHost(World(directory))
+
+
+class SimulatedRunner:
+    """Runs the programs of a simulated host: short ones here, lasting ones as processes."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None) -> Result:
+        program = PROGRAMS.get(os.path.basename(argv[0]))
+        if program and program.stays:
+            return self._run_as_process(argv, timeout)
+        code, out, err = execute_captured(self.world, argv)
+        return Result(
+            tuple(argv),
+            code,
+            out.decode(errors="surrogateescape"),
+            err.decode(errors="surrogateescape"),
+        )
+
+    def _run_as_process(self, argv: Sequence[str], timeout: float | None) -> Result:
+        child = self.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            return Result(tuple(argv), 124, "", f"{argv[0]}: no answer within {timeout} seconds")
+        return Result(tuple(argv), child.returncode, out.decode(), err.decode())
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: Stream = subprocess.DEVNULL,
+        stdout: Stream = subprocess.DEVNULL,
+        stderr: Stream = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+        new_session: bool = False,
+    ) -> Child:
+        return subprocess.Popen(
+            self._command(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            start_new_session=new_session,
+        )
+
+    def attach(self, argv: Sequence[str]) -> int:
+        return subprocess.run(self._command(argv), check=False).returncode
+
+    def _command(self, argv: Sequence[str]) -> list[str]:
+        if os.path.basename(argv[0]) not in PROGRAMS:
+            return list(argv)
+        return [sys.executable, "-I", "-m", "chyves.simulator", str(self.world.directory), *argv]
+
+
+class SimulatedHost(Host):
+    """A FreeBSD host in a directory."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(SimulatedRunner(world), world.root)
+        self.world = world
+        self.simulated = world.directory
+
+    def is_root(self) -> bool:
+        return os.environ.get("CHYVES_SIMULATE_USER", "root") == "root"
+
+    def processes(self) -> list[Process]:
+        return self.world.processes()
+
+    def may_write(self, path: str) -> None:
+        from chyves.simulator.zfs.mounts import is_read_only
+
+        if is_read_only(self.world, path):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)

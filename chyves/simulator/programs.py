@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The programs of the simulated host and how one of them is run."""
+
+import importlib
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, NamedTuple
+
+from chyves.simulator import faults
+from chyves.simulator.world import World
+
+
+class Io:
+    """Standard streams of a simulated program. Text is UTF-8; ``stdout`` and ``stdin`` are there
+    for programs that move bytes (zfs send and receive)."""
+
+    def __init__(self, stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def out(self, text: str) -> None:
+        """Write ``text`` and a newline to standard output."""
+        self.stdout.write(text.encode(errors="surrogateescape") + b"\n")
+
+    def err(self, text: str) -> None:
+        """Write ``text`` and a newline to standard error."""
+        self.stderr.write(text.encode(errors="surrogateescape") + b"\n")
+
+
+Main = Callable[[World, list[str], Io], int]
+"""A program: its world, its arguments (without its name), its streams; returns the exit code."""
+
+
+class Program(NamedTuple):
+    """Where a program is. One that ``stays`` is always a process of its own."""
+
+    module: str
+    function: str
+    stays: bool = False
+
+
+PROGRAMS = {
+    "acpidump": Program("chyves.simulator.hardware", "acpidump"),
+    "bhyve": Program("chyves.simulator.bhyve.bhyve", "bhyve", stays=True),
+    "bhyvectl": Program("chyves.simulator.bhyve.bhyvectl", "bhyvectl"),
+    "bhyveload": Program("chyves.simulator.bhyve.bhyveload", "bhyveload", stays=True),
+    "cu": Program("chyves.simulator.bhyve.cu", "cu", stays=True),
+    "dmesg": Program("chyves.simulator.hardware", "dmesg"),
+    "ifconfig": Program("chyves.simulator.net.ifconfig", "ifconfig"),
+    "kldload": Program("chyves.simulator.kernel", "kldload"),
+    "kldstat": Program("chyves.simulator.kernel", "kldstat"),
+    "kldunload": Program("chyves.simulator.kernel", "kldunload"),
+    "pciconf": Program("chyves.simulator.hardware", "pciconf"),
+    "pgrep": Program("chyves.simulator.processes", "pgrep"),
+    "ps": Program("chyves.simulator.processes", "ps"),
+    "service": Program("chyves.simulator.rc", "service"),
+    "sysctl": Program("chyves.simulator.sysctl", "sysctl"),
+    "sysrc": Program("chyves.simulator.rc", "sysrc"),
+    "uname": Program("chyves.simulator.hardware", "uname"),
+    "uuidgen": Program("chyves.simulator.processes", "uuidgen"),
+    "zfs": Program("chyves.simulator.zfs.zfs", "zfs"),
+    "zpool": Program("chyves.simulator.zfs.zpool", "zpool"),
+}
+
+
+def execute(world: World, argv: Sequence[str], streams: Io) -> int:
+    """Run a program in this process and return its exit code."""
+    program = PROGRAMS[os.path.basename(argv[0])]
+    main: Main = getattr(importlib.import_module(program.module), program.function)
+    return main(world, list(argv[1:]), streams)
+
+
+def execute_captured(world: World, argv: Sequence[str]) -> tuple[int, bytes, bytes]:
+    """Run a short program here; return its exit code, standard output and standard error."""
+    note(world, argv)
+    if os.path.basename(argv[0]) not in PROGRAMS:
+        return 127, b"", f"{argv[0]}: not found".encode()
+    with faults.around(world, argv, os.getpid()) as failure:
+        if failure:
+            return 1, b"", failure.encode()
+        out, err = io.BytesIO(), io.BytesIO()
+        code = execute(world, argv, Io(io.BytesIO(), out, err))
+    return code, out.getvalue(), err.getvalue()
+
+
+def note(world: World, argv: Sequence[str]) -> None:
+    """Keep the command line in ``commands.log`` of the host, one JSON array a line."""
+    with (world.directory / "commands.log").open("a") as log:
+        log.write(json.dumps(list(argv)) + "\n")
+
+
+def as_process(world: World, argv: Sequence[str]) -> int:
+    """Be the program: this process's own streams, arguments and pid."""
+    note(world, argv)
+    if os.path.basename(argv[0]) not in PROGRAMS:
+        sys.stderr.write(f"{argv[0]}: not found\n")
+        return 127
+    with faults.around(world, argv, os.getppid()) as failure:
+        if failure:
+            sys.stderr.write(f"{failure}\n")
+            return 1
+        streams = Io(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
+        try:
+            return execute(world, argv, streams)
+        finally:
+            sys.stdout.flush()

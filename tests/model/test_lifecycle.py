@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What follows an exit of bhyve. Exit codes and texts are those of bhyve on FreeBSD 13.2."""
+
+import pytest
+
+from chyves.model.lifecycle import History, Next, Outcome, after
+
+LONG = 3600.0
+
+
+def next_after(outcome: Outcome, *, stop_wanted: bool = False) -> Next:
+    return after(History(), outcome, stop_wanted)[1]
+
+
+def test_a_guest_that_reboots_comes_back_at_once() -> None:
+    assert next_after(Outcome(0, LONG)) == Next(True, False, "reset", 0.0)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1, "powered off"), (2, "halted")])
+def test_a_guest_that_ends_itself_stays_off(code: int, reason: str) -> None:
+    assert next_after(Outcome(code, LONG)) == Next(False, False, reason)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "reason"),
+    [
+        (3, "", "crashed: triple fault"),
+        (
+            4,
+            "bhyve: Could not open backing file: /x: No such file or directory\n"
+            "Could not open backing file: No such file or directory\n"
+            "device emulation initialization error: No such file or directory\n",
+            "bhyve failed with exit code 4: "
+            "bhyve: Could not open backing file: /x: No such file or directory; "
+            "Could not open backing file: No such file or directory; "
+            "device emulation initialization error: No such file or directory",
+        ),
+        (
+            71,
+            "bhyve: could not activate CPU 0: Device busy\n",
+            "bhyve failed with exit code 71: bhyve: could not activate CPU 0: Device busy",
+        ),
+        (64, "", "bhyve failed with exit code 64"),
+        (100, "", "bhyve failed with exit code 100"),
+        (-9, "", "bhyve was ended by SIGKILL"),
+        (-15, "", "bhyve was ended by SIGTERM"),
+        (-33, "", "bhyve was ended by signal 33"),
+        (
+            -6,
+            "Assertion failed: (be != NULL), function netbe_get_cap, line 1061.\n",
+            "bhyve was ended by SIGABRT: "
+            "Assertion failed: (be != NULL), function netbe_get_cap, line 1061.",
+        ),
+    ],
+)
+def test_a_guest_that_fails_stays_off_and_says_why(code: int, said: str, reason: str) -> None:
+    assert next_after(Outcome(code, LONG, said=said)) == Next(False, True, reason)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(1, 0.02, said="bhyve: illegal option -- z\nUsage: bhyve [-aehuwxACDHIPSWY]\n"),
+        Outcome(1, 0.02, said="bhyve: option requires an argument -- m\nUsage: bhyve\n"),
+        Outcome(1, 0.02, said="bhyve: gdb address resolution: Name does not resolve\n"),
+    ],
+)
+def test_a_refused_argv_is_no_power_off(outcome: Outcome) -> None:
+    step = next_after(outcome)
+    assert step.failed
+    assert step.reason == f"bhyve refused its arguments: {outcome.said.splitlines()[0]}"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(1, 0.5),
+        Outcome(1, 0.5, said="bhyve: lpc.bootrom is deprecated, use '-o bootrom' instead\n"),
+        Outcome(1, LONG, said="bhyve: vcpu 3 complained of something long ago\n"),
+    ],
+)
+def test_chatter_of_bhyve_does_not_hide_a_power_off(outcome: Outcome) -> None:
+    assert next_after(outcome) == Next(False, False, "powered off")
+
+
+def test_destruction_from_outside_is_told_from_a_power_off() -> None:
+    step = next_after(Outcome(1, LONG, said="vm_run error -1, errno 6\n"))
+    assert step == Next(False, True, "its VM was destroyed from outside")
+
+
+def test_a_loader_that_fails_is_the_end() -> None:
+    said = "bhyveload: Could not open '/nosuch.img'\n"
+    step = next_after(Outcome(64, 0.1, loader=True, said=said))
+    assert step == Next(
+        False, True, "the loader failed with exit code 64: bhyveload: Could not open '/nosuch.img'"
+    )
+    assert next_after(Outcome(-15, 0.1, loader=True)).failed
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(0, LONG),
+        Outcome(1, LONG),
+        Outcome(3, LONG),
+        Outcome(-9, LONG),
+        Outcome(-15, 1.0),
+        Outcome(-15, 1.0, loader=True),
+        Outcome(1, LONG, said="vm_run error -1, errno 6\n"),
+    ],
+)
+def test_who_was_to_stop_has_stopped(outcome: Outcome) -> None:
+    step = next_after(outcome, stop_wanted=True)
+    assert not step.restart
+    assert not step.failed
+
+
+def test_quick_reboots_are_slowed_down_and_then_given_up() -> None:
+    history, pauses = History(), []
+    for _ in range(10):
+        history, step = after(history, Outcome(0, 2.0))
+        assert step.restart
+        pauses.append(step.pause)
+    assert pauses == [0, 0, 0, 0, 0, 1, 2, 4, 8, 16]
+    history, step = after(history, Outcome(0, 2.0))
+    assert step.failed
+    assert step.reason == "given up: it reset 11 times in a row, each time within 10 seconds"
+
+
+def test_one_long_run_restores_patience() -> None:
+    history = History(quick=10)
+    history, step = after(history, Outcome(0, LONG))
+    assert (history.quick, step.pause) == (0, 0.0)
+
+
+def test_the_medium_is_taken_out_at_the_chosen_reboot() -> None:
+    history, launches = History(eject_after=2), []
+    for _ in range(4):
+        launches.append(history.launch)
+        history, _step = after(history, Outcome(0, LONG))
+    assert launches == [0, 0, 1, 1]
+
+
+def test_without_a_count_the_medium_stays() -> None:
+    history = History(eject_after=0)
+    for _ in range(3):
+        history, _step = after(history, Outcome(0, LONG))
+        assert history.launch == 0

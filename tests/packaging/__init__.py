@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What surrounds the program: packages, scripts, the manual, the completions."""

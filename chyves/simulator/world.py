@@ -45,6 +45,7 @@ class Machine:
     virtualization: bool = True
     unrestricted_guest: bool = True
     iommu: bool = True
+    verbose_boot: bool = False
     cores: int = 8
     memory: int = 32 << 30
     nics: tuple[str, ...] = ("em0",)
@@ -80,7 +81,8 @@ class World:
         machine = machine or Machine()
         if machine.release not in RELEASES:
             raise Invalid(
-                f"no such simulated release: {machine.release}", hint=f"known: {', '.join(RELEASES)}"
+                f"no such simulated release: {machine.release}",
+                hint=f"known: {', '.join(RELEASES)}",
             )
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
@@ -102,6 +104,10 @@ class World:
     @property
     def release(self) -> Release:
         return RELEASES[self.machine.release]
+
+    def is_root(self) -> bool:
+        """Tell whether who calls is root of the host; CHYVES_SIMULATE_USER makes it another."""
+        return os.environ.get("CHYVES_SIMULATE_USER", "root") == "root"
 
     def path(self, absolute: str) -> Path:
         """Return where the host's file ``absolute`` is on the machine that simulates it."""

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bridges, taps and VALE ports: what is wanted against what is there, as steps to take.
+
+Whoever applies the steps holds the host's lock from reading the interfaces on.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chyves.errors import Busy, Conflict, Invalid, NotFound, Precondition
+from chyves.model.interfaces import Interface, Planner, Step, uplinks
+
+PRIVATE = "private"
+NOTHING = "-"
+
+
+class Change(NamedTuple):
+    """What a verb comes to: properties to write into global.cfg and the guest's file, steps to
+    take on the host, and sentences for the user."""
+
+    steps: tuple[Step, ...] = ()
+    globals: Mapping[str, str] = {}
+    guest: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+
+class Bridge(NamedTuple):
+    """A bridge as global.cfg has it. ``uplink`` is an interface, ``private``, or empty as long as
+    nobody has decided; ``taps`` are its planned members."""
+
+    name: str
+    uplink: str = ""
+    taps: tuple[str, ...] = ()
+
+    @property
+    def interface(self) -> str:
+        """The interface it leads out by; empty if it does not."""
+        return "" if self.uplink == PRIVATE else self.uplink
+
+
+@dataclass(frozen=True)
+class Associations:
+    """Which tap belongs to which bridge, and where the bridges lead, by name of the bridge."""
+
+    bridges: Mapping[str, Bridge]
+    default: str = "bridge0"
+
+    def bridge(self, name: str) -> Bridge:
+        """Return a bridge; one that is not recorded yet is empty."""
+        return self.bridges.get(name, Bridge(name))
+
+    def bridges_with(self, tap: str) -> list[Bridge]:
+        return [bridge for bridge in self.bridges.values() if tap in bridge.taps]
+
+    def bridge_of(self, tap: str, guest: str) -> Bridge:
+        """Return the one bridge of a guest's tap.
+
+        Raises Precondition if it has none, Conflict if it has several.
+        """
+        found = self.bridges_with(tap)
+        if not found:
+            raise Precondition(
+                f"{tap} of {guest} belongs to no bridge",
+                hint=f"chyves network {guest} remove {tap}; "
+                f"chyves network {guest} add {tap} {self.default}",
+            )
+        if len(found) > 1:
+            raise Conflict(
+                f"{tap} of {guest} belongs to {' and '.join(bridge.name for bridge in found)}",
+                hint=f"chyves network {guest} remove {tap} takes it off all of them",
+            )
+        return found[0]
+
+
+def associations(properties: Mapping[str, str], default: str = "") -> Associations:
+    """Read the associations from the properties of global.cfg; ``default`` is the default bridge,
+    from the defaults."""
+    found: dict[str, Bridge] = {}
+    for key, value in properties.items():
+        match = re.fullmatch(r"(bridge[0-9]{1,5})_(phy_attach|tap_members)", key)
+        if not match:
+            continue
+        bridge = found.get(match[1], Bridge(match[1]))
+        if match[2] == "phy_attach":
+            bridge = bridge._replace(uplink="" if value == NOTHING else value)
+        else:
+            bridge = bridge._replace(taps=split_interfaces(value))
+        found[match[1]] = bridge
+    ordered = sorted(found, key=lambda name: int(name.removeprefix("bridge")))
+    return Associations({name: found[name] for name in ordered}, default or "bridge0")
+
+
+def split_interfaces(value: str) -> tuple[str, ...]:
+    """Split ``tap50,vale0:1``; ``-`` and empty elements are nothing."""
+    return tuple(name for name in value.split(",") if name not in ("", NOTHING))
+
+
+def join_interfaces(names: Iterable[str]) -> str:
+    """Write a list of interfaces as a property has it."""
+    return ",".join(names) or NOTHING
+
+
+def start_guest(
+    guest: str,
+    taps: Sequence[str],
+    network: Associations,
+    actual: Mapping[str, Interface],
+    *,
+    bridged_addresses: bool = True,
+) -> Change:
+    """Return what makes the taps of a guest ready before it starts (network_design_mode=auto).
+
+    Raises Precondition if a tap has no bridge or an uplink is missing; Conflict if a tap or an
+    uplink is on another bridge; Busy if somebody has a tap open.
+    """
+    planner = Planner(dict(actual), bridged_addresses)
+    notes = []
+    _require_once(guest, taps)
+    for tap in taps:
+        _require_closed(tap, actual)
+        bridge = network.bridge_of(tap, guest)
+        if not bridge.uplink:
+            notes.append(
+                f"{bridge.name} is treated as private; to say so: chyves network {bridge.name} "
+                f"private, to lead out: chyves network {bridge.name} attach <interface>"
+            )
+        planner.bridge(bridge.name, bridge.interface)
+        planner.tap(tap, bridge.name, guest)
+    return Change(tuple(planner.steps), notes=tuple(dict.fromkeys(notes)))
+
+
+def start_guest_on_system_network(
+    guest: str, taps: Sequence[str], actual: Mapping[str, Interface]
+) -> None:
+    """Check the taps of a guest where the admin keeps the network (network_design_mode=system).
+
+    Raises Precondition if one is missing: bhyve would silently make it, on no bridge; Busy if
+    somebody has it open; Conflict if the guest has it twice.
+    """
+    _require_once(guest, taps)
+    for tap in taps:
+        if tap not in actual:
+            raise Precondition(
+                f"{tap} of {guest} does not exist on this host",
+                hint=f"network_design_mode is system: make it with ifconfig {tap} create",
+            )
+        _require_closed(tap, actual)
+
+
+def attach(
+    bridge: str,
+    uplink: str,
+    network: Associations,
+    actual: Mapping[str, Interface],
+    *,
+    bridged_addresses: bool = True,
+) -> Change:
+    """Lead a bridge out of the host; what it led to before is taken off.
+
+    Raises NotFound, Invalid, Conflict, Precondition.
+    """
+    if uplink not in actual:
+        raise NotFound(
+            f"no such interface: {uplink}", hint=f"interfaces of this host: {uplinks(actual)}"
+        )
+    if not actual[uplink].may_be_uplink:
+        raise Invalid(
+            f"{uplink} does not lead out of this host",
+            hint=f"interfaces that do: {uplinks(actual)}",
+        )
+    for other in network.bridges.values():
+        if other.name != bridge and other.uplink == uplink:
+            raise Conflict(
+                f"{uplink} is the uplink of {other.name}",
+                hint=f"chyves network {other.name} private frees it",
+            )
+    planner = Planner(dict(actual), bridged_addresses)
+    before = network.bridge(bridge).interface
+    if before != uplink:
+        planner.leave(before, bridge)
+    planner.bridge(bridge, uplink)
+    return Change(tuple(planner.steps), {f"{bridge}_phy_attach": uplink})
+
+
+def make_private(bridge: str, actual: Mapping[str, Interface]) -> Change:
+    """Keep a bridge within the host: whatever leads out is taken off, VLANs too."""
+    planner = Planner(dict(actual))
+    planner.bridge(bridge)
+    for member in planner.actual[bridge].members:
+        if member in actual and actual[member].may_be_uplink:
+            planner.leave(member, bridge)
+    return Change(tuple(planner.steps), {f"{bridge}_phy_attach": PRIVATE})
+
+
+def add_tap(
+    guest: str,
+    interfaces: Sequence[str],
+    tap: str,
+    bridge: str,
+    network: Associations,
+    actual: Mapping[str, Interface],
+    *,
+    owners: Mapping[str, str],
+    bridged_addresses: bool = True,
+) -> Change:
+    """Give a guest one more tap, on a bridge.
+
+    ``interfaces`` are those the guest has; ``owners`` are the guests by their interfaces.
+    Raises Conflict if the tap is somebody's or on another bridge, Busy if it is open, Precondition
+    if the bridge cannot be made as it should be.
+    """
+    _require_free(guest, interfaces, tap, owners)
+    for other in network.bridges_with(tap):
+        if other.name != bridge:
+            raise Conflict(
+                f"{tap} belongs to {other.name}", hint="take another one, or just say: tap"
+            )
+    _require_closed(tap, actual)
+    wanted = network.bridge(bridge)
+    planner = Planner(dict(actual), bridged_addresses)
+    planner.bridge(bridge, wanted.interface)
+    planner.tap(tap, bridge, guest)
+    taps = wanted.taps if tap in wanted.taps else (*wanted.taps, tap)
+    return Change(
+        tuple(planner.steps),
+        {f"{bridge}_tap_members": join_interfaces(taps)},
+        {"net_ifaces": join_interfaces((*interfaces, tap))},
+    )
+
+
+def add_vale(guest: str, interfaces: Sequence[str], port: str) -> Change:
+    """Give a guest a port on a VALE switch; the port comes into being when bhyve opens it.
+
+    Raises Conflict if the guest has it. A switch without a port name is shared by guests.
+    """
+    _require_free(guest, interfaces, port, {})
+    return Change(guest={"net_ifaces": join_interfaces((*interfaces, port))})
+
+
+def remove_interfaces(
+    guest: str,
+    interfaces: Sequence[str],
+    names: Collection[str],
+    network: Associations,
+    actual: Mapping[str, Interface],
+) -> Change:
+    """Take interfaces from a guest: off the bridges, on the host and in the plan. A tap that
+    chyves made is destroyed.
+
+    Raises NotFound if the guest does not have one of them, Busy if a tap is open.
+    """
+    for name in names:
+        if name not in interfaces:
+            raise NotFound(
+                f"{guest} has no interface {name}",
+                hint=f"it has: {join_interfaces(interfaces)}",
+            )
+        _require_closed(name, actual)
+    planner = Planner(dict(actual))
+    globals_ = {}
+    for bridge in network.bridges.values():
+        left = tuple(tap for tap in bridge.taps if tap not in names)
+        if left != bridge.taps:
+            globals_[f"{bridge.name}_tap_members"] = join_interfaces(left)
+            for name in bridge.taps:
+                if name in names:
+                    planner.leave(name, bridge.name)
+    for name in names:
+        if name in actual and actual[name].is_ours:
+            planner.destroy(name)
+    left = tuple(name for name in interfaces if name not in names)
+    return Change(tuple(planner.steps), globals_, {"net_ifaces": join_interfaces(left)})
+
+
+def _require_once(guest: str, taps: Sequence[str]) -> None:
+    for tap in taps:
+        if taps.count(tap) > 1:
+            raise Conflict(
+                f"{guest} has {tap} more than once", hint=f"chyves network {guest} remove {tap}"
+            )
+
+
+def _require_free(
+    guest: str, interfaces: Sequence[str], name: str, owners: Mapping[str, str]
+) -> None:
+    if name in interfaces:
+        raise Conflict(f"{guest} has {name} already")
+    if name in owners:
+        raise Conflict(
+            f"{name} belongs to guest {owners[name]}", hint="take another one, or just say: tap"
+        )
+
+
+def _require_closed(tap: str, actual: Mapping[str, Interface]) -> None:
+    if tap in actual and actual[tap].opened_by is not None:
+        raise Busy(
+            f"{tap} is open by process {actual[tap].opened_by}",
+            hint=f"see what it is: ps -p {actual[tap].opened_by}; stop it first",
+        )

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# source this file in ~/.tcshrc
+complete chyves \
+    'p/1/`echo all defaults global dataset firmware help info iso list network version; chyves -q -H list | cut -f 1`/' \
+    'n/delete/(force keepnet)/' \
+    'n/firmware/(delete import list rename)/' \
+    'n/get/(all)/' \
+    'n/iso/(delete import list rename)/' \
+    'n/list/(bridges defaults disks firmware global iso pools properties snapshots)/' \
+    'n/snapshot/(delete list rollback)/' \
+    'n/stop/(force)/' \
+    'n/start/`chyves -q -H list iso | cut -f 1`/' \
+    'p/2/(console create delete get reclaim set snapshot start stop unset)/'

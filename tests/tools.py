@@ -27,7 +27,9 @@ def run(
     *argv: str | Path, cwd: Path = CHECKOUT, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a program with stdin closed and the variables of ``env`` added; capture its output."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "CHYVES_"))}
+    inherited = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "CHYVES_"))
+    }
     return subprocess.run(
         [str(word) for word in argv],
         stdin=subprocess.DEVNULL,

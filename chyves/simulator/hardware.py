@@ -187,7 +187,7 @@ def devices(world: World) -> list[Device]:
 def passthrough_devices(world: World) -> set[str]:
     """Return the places (``6/0/0``) that ppt(4) holds: named by ``pptdevs`` in loader.conf, with
     vmm loaded there too (vmm(4): later the other drivers have attached already)."""
-    settings = dict(kernel.loader_conf(world))
+    settings = kernel.kenv(world)
     if settings.get("vmm_load", "").upper() != "YES" or not world.machine.virtualization:
         return set()
     lists = (settings.get(name, "") for name in ("pptdevs", "pptdevs2", "pptdevs3"))

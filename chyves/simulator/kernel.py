@@ -7,6 +7,7 @@ sys/kern/kern_linker.c of FreeBSD 13, and a transcript of 13.2.
 """
 
 import re
+import time
 from typing import NamedTuple
 
 from chyves.simulator.programs import Io
@@ -51,19 +52,24 @@ LISTING_HEAD = "Id Refs Address                Size Name"
 
 
 def boot(world: World) -> None:
-    """Load what /boot/loader.conf names, and zfs where there are pools."""
+    """Take over /boot/loader.conf, load what it names, and zfs where there are pools."""
+    table = world.table("kenv")
+    table["boottime"] = {"value": str(time.time())}
+    path = world.path("/boot/loader.conf")
+    text = path.read_text() if path.exists() else ""
+    for name, value in re.findall(r'^\s*([\w.]+)="?([^"#\n]*)"?', text, re.MULTILINE):
+        table[name] = {"value": value.strip()}
     if world.machine.pools:
         load(world, "zfs.ko")
-    for name, value in loader_conf(world):
+    for name, value in kenv(world).items():
         if name.endswith("_load") and value.upper() == "YES":
             load(world, _file_name(name.removesuffix("_load")))
 
 
-def loader_conf(world: World) -> list[tuple[str, str]]:
-    """Return the settings in /boot/loader.conf, in their order."""
-    path = world.path("/boot/loader.conf")
-    text = path.read_text() if path.exists() else ""
-    return re.findall(r'^\s*([\w.]+)="?([^"\n]*)"?', text, re.MULTILINE)
+def kenv(world: World) -> dict[str, str]:
+    """Return the kernel's environment: /boot/loader.conf as it was when the host was booted, and
+    ``boottime``."""
+    return {name: record["value"] for name, record in world.table("kenv").items()}
 
 
 def module_ready(world: World, name: str) -> bool:

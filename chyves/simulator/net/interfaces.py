@@ -38,7 +38,9 @@ class Interface:
 
     ``device`` is its name at birth, which its node in /dev keeps. ``attached`` and ``joined`` count
     upwards: the order of interfaces, and of members in their bridge. ``inet`` holds addresses like
-    ``192.0.2.10/24``. ``pid`` is the process that has opened a tap.
+    ``192.0.2.10/24``. ``flags`` are those of a member of a bridge (if_bridgevar.h); ``tag`` and
+    ``parent`` belong to a vlan, ``pid`` is the process that has opened a tap. A ``dying`` one is
+    out of sight and waits for its opener to end.
     """
 
     name: str
@@ -54,13 +56,20 @@ class Interface:
     inet: tuple[str, ...] = ()
     bridge: str = ""
     joined: int = 0
-    span: bool = False
-    private: bool = False
+    flags: int = 0
     tag: int = 0
     parent: str = ""
     pid: int = 0
     dying: bool = False
 
+    @property
+    def is_span(self) -> bool:
+        return bool(self.flags & SPAN)
+
+
+LEARNING, DISCOVER, SPAN, AUTOEDGE, AUTOPTP = 0x1, 0x2, 0x8, 0x40, 0x100
+MEMBER_FLAGS = LEARNING | DISCOVER | AUTOEDGE | AUTOPTP
+"""Flags of a new member (bridge_ioctl_add)."""
 
 _FIELDS = [field.name for field in fields(Interface)]
 
@@ -99,18 +108,18 @@ def store(world: World, interface: Interface) -> None:
 def detach(world: World, interface: Interface) -> None:
     """Take an interface away; a bridge lets its members go, a vlan goes with its parent."""
     del world.table("interfaces")[interface.name]
-    for path in {interface.name, interface.device}:
-        world.path(f"/dev/{path}").unlink(missing_ok=True)
-    for other in interfaces(world):
+    for node in {interface.name, interface.device}:
+        world.path(f"/dev/{node}").unlink(missing_ok=True)
+    for other in interfaces(world) if interface.kind not in TUNTAPS else ():
         if other.bridge == interface.name:
             store(world, left(other))
-        elif other.parent == interface.name and other.kind == "vlan":
+        elif other.parent == interface.name:
             detach(world, other)
 
 
 def left(member: Interface) -> Interface:
     """Return the interface as it is outside of its bridge."""
-    return replace(member, bridge="", joined=0, span=False, private=False)
+    return replace(member, bridge="", joined=0, flags=0)
 
 
 def find(world: World, name: str) -> Interface | None:
@@ -131,7 +140,7 @@ def interfaces(world: World) -> list[Interface]:
 def members(world: World, bridge: str) -> list[Interface]:
     """Return the members of a bridge, the newest first, span ports last."""
     found = [interface for interface in interfaces(world) if interface.bridge == bridge]
-    return sorted(found, key=lambda member: (member.span, -member.joined))
+    return sorted(found, key=lambda member: (member.is_span, -member.joined))
 
 
 def _as_it_is(world: World, record: dict[str, Any]) -> Interface:
@@ -222,7 +231,7 @@ def bridge_of(world: World, name: str) -> str | None:
     """Return the bridge of which the interface is a member, or None."""
     with world.reading():
         interface = find(world, name)
-    return interface.bridge or None if interface and not interface.span else None
+    return interface.bridge or None if interface and not interface.is_span else None
 
 
 def cloner_gone(world: World, file: str) -> None:

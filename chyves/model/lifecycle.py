@@ -103,8 +103,8 @@ def failed(reason: str) -> Next:
 def after(history: History, outcome: Outcome, stop_wanted: bool = False) -> tuple[History, Next]:
     """Decide what follows ``outcome``, and return the history with it.
 
-    A loader that ended well is followed by bhyve and never comes here. ``stop_wanted`` means that
-    somebody asked for the end of the guest: then it ends, whatever the outcome.
+    A loader that ended well is followed by bhyve and does not come here, unless the guest is to
+    stop. ``stop_wanted`` means that somebody asked for its end: then it ends, whatever the outcome.
     """
     reason, well = _reason(outcome)
     if stop_wanted:
@@ -136,6 +136,8 @@ def _reason(outcome: Outcome) -> tuple[str, bool]:
     if code < 0:
         name = SIGNALS.get(-code, f"signal {-code}")
         return f"{program} was ended by {name}{said if code == ABORTED else ''}", False
+    if outcome.loader and code == 0:
+        return "ended before it ran", True
     if outcome.loader:
         return f"the loader failed with exit code {code}{said}", False
     if code == 1 and DESTROYED in outcome.said:

@@ -39,6 +39,10 @@ class Bridge(NamedTuple):
         """The interface it leads out by; empty if it does not."""
         return "" if self.uplink == PRIVATE else self.uplink
 
+    @property
+    def leads_out(self) -> bool:
+        return bool(self.interface)
+
 
 @dataclass(frozen=True)
 class Associations:

@@ -106,6 +106,7 @@ def test_a_loader_that_fails_is_the_end() -> None:
         Outcome(-9, LONG),
         Outcome(-15, 1.0),
         Outcome(-15, 1.0, loader=True),
+        Outcome(0, 1.0, loader=True),
         Outcome(1, LONG, said="vm_run error -1, errno 6\n"),
     ],
 )

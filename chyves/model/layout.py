@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where everything is: datasets, volumes, mountpoints, files, devices. Names only, nothing is
+looked at."""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+DATASET_VERSION = "0005"
+"""Version of the datasets of a pool, as its ``dataset_version`` has it."""
+
+GUEST_VERSION = "0300"
+"""Version of a guest, as its ``chyves_guest_version`` has it: two digits major, two minor."""
+
+RUN = "/var/run/chyves"
+HOST_LOCK = f"{RUN}/host.lock"
+
+ISO = "ISO"
+FIRMWARE = "Firmware"
+
+
+class PoolRole(StrEnum):
+    """What a pool is to chyves, as its ``dataset_role`` has it."""
+
+    PRIMARY = "primary"
+    """Keeps global properties, defaults, media and firmware besides guests."""
+    SECONDARY = "secondary"
+    """Keeps guests only."""
+    OFFLINE = "offline"
+    """Keeps guests that no command sees; its dataset is called ``chyves_offline``."""
+
+
+def version_key(text: str) -> tuple[tuple[str, int], ...]:
+    """Return a sort key by which numbers in names count as numbers: web2 before web10."""
+    parts = re.split(r"([0-9]+)", text)
+    numbers = [int(digits) for digits in parts[1::2]] + [-1]
+    return (*zip(parts[::2], numbers, strict=True), (text, 0))
+
+
+def root_dataset(pool: str) -> str:
+    return f"{pool}/chyves"
+
+
+def root_mountpoint(pool: str) -> str:
+    return f"/chyves/{pool}"
+
+
+def config_dataset(pool: str) -> str:
+    """Return the dataset of the pool's own property files."""
+    return f"{pool}/chyves/.config"
+
+
+def pool_config(pool: str) -> str:
+    return f"/chyves/{pool}/.config/pool.cfg"
+
+
+def global_config(pool: str) -> str:
+    """Return the file of the global properties; only a primary pool has it."""
+    return f"/chyves/{pool}/.config/global.cfg"
+
+
+def defaults_config(pool: str) -> str:
+    """Return the file of the defaults of guests; only a primary pool has it."""
+    return f"/chyves/{pool}/guests/.defaults"
+
+
+def logs_dataset(pool: str) -> str:
+    return f"{pool}/chyves/logs"
+
+
+def host_logs(pool: str) -> str:
+    """Return the folder of the host's log files."""
+    return f"/chyves/{pool}/logs"
+
+
+def resource_dataset(pool: str, kind: str, name: str = "") -> str:
+    """Return the dataset of an ISO or a firmware (``kind`` is ISO or FIRMWARE), or of all."""
+    return f"{pool}/chyves/{kind}/{name}" if name else f"{pool}/chyves/{kind}"
+
+
+def resource_file(pool: str, kind: str, name: str) -> str:
+    """Return the one file of an ISO or a firmware; it has the name of its dataset."""
+    return f"/chyves/{pool}/{kind}/{name}/{name}"
+
+
+def guests_dataset(pool: str) -> str:
+    return f"{pool}/chyves/guests"
+
+
+def guests_folder(pool: str) -> str:
+    return f"/chyves/{pool}/guests"
+
+
+def guest_dataset(pool: str, guest: str) -> str:
+    return f"{pool}/chyves/guests/{guest}"
+
+
+def guest_mountpoint(pool: str, guest: str) -> str:
+    return f"/chyves/{pool}/guests/{guest}"
+
+
+def guest_config_dataset(pool: str, guest: str) -> str:
+    return f"{guest_dataset(pool, guest)}/.config"
+
+
+def guest_config(pool: str, guest: str) -> str:
+    """Return the file of a guest's properties."""
+    return f"{guest_mountpoint(pool, guest)}/.config/.cfg"
+
+
+def guest_logs_dataset(pool: str, guest: str) -> str:
+    return f"{guest_dataset(pool, guest)}/logs"
+
+
+def guest_logs(pool: str, guest: str) -> str:
+    """Return the folder of a guest's log files."""
+    return f"{guest_mountpoint(pool, guest)}/logs"
+
+
+def guest_images_dataset(pool: str, guest: str) -> str:
+    return f"{guest_dataset(pool, guest)}/img"
+
+
+def guest_images(pool: str, guest: str) -> str:
+    """Return the folder of a guest's disks that are files."""
+    return f"{guest_mountpoint(pool, guest)}/img"
+
+
+def log_file(folder: str, month: str) -> str:
+    """Return the log file of a month (``YYYYMM``) in a folder of logs."""
+    return f"{folder}/{month}.log"
+
+
+def disk_dataset(pool: str, guest: str, number: int) -> str:
+    return f"{guest_dataset(pool, guest)}/disk{number}"
+
+
+def volume_device(dataset: str) -> str:
+    """Return the device node of a volume."""
+    return f"/dev/zvol/{dataset}"
+
+
+def deleted_dataset(pool: str, guest: str, stamp: str) -> str:
+    """Return where a guest is put out of sight before it is destroyed; ``stamp`` has no ``-``."""
+    return f"{pool}/chyves/.deleted-{guest}-{stamp}"
+
+
+def vm_name(guest: str) -> str:
+    """Return the name by which bhyve and the kernel know a guest."""
+    return f"chy-{guest}"
+
+
+def vm_device(guest: str) -> str:
+    return f"/dev/vmm/{vm_name(guest)}"
+
+
+def guest_console_device(serial: str) -> str:
+    """Return the side of a null-modem pair (``nmdm50``) that loader and bhyve open."""
+    return f"/dev/{serial}A"
+
+
+def console_device(serial: str) -> str:
+    """Return the side of a null-modem pair that people talk to."""
+    return f"/dev/{serial}B"
+
+
+def run_folder(guest: str) -> str:
+    """Return the folder of what is known about a guest until the next boot of the host."""
+    return f"{RUN}/guests/{guest}"
+
+
+def guest_lock(guest: str) -> str:
+    """Return the lock of whoever changes a guest."""
+    return f"{run_folder(guest)}/lock"
+
+
+def run_lock(guest: str) -> str:
+    """Return the lock that is held for as long as a guest runs."""
+    return f"{run_folder(guest)}/run.lock"
+
+
+def state_file(guest: str) -> str:
+    """Return the file in which the supervisor keeps how its guest is."""
+    return f"{run_folder(guest)}/state.json"
+
+
+def bhyve_log(guest: str) -> str:
+    """Return the file that has what loader and bhyve said in the last run."""
+    return f"{run_folder(guest)}/bhyve.log"
+
+
+class Root(NamedTuple):
+    """``<pool>/chyves``."""
+
+    pool: str
+
+
+class Part(NamedTuple):
+    """``.config``, ``guests``, ``logs``, ``ISO`` or ``Firmware`` of a pool."""
+
+    pool: str
+    name: str
+
+
+class Resource(NamedTuple):
+    """An ISO or a firmware; ``kind`` is ISO or FIRMWARE."""
+
+    pool: str
+    kind: str
+    name: str
+
+
+class GuestRoot(NamedTuple):
+    """A guest as a whole."""
+
+    pool: str
+    guest: str
+
+
+class GuestPart(NamedTuple):
+    """Something below a guest; ``path`` is relative to it: ``.config``, ``disk0``, ``img/more``."""
+
+    pool: str
+    guest: str
+    path: str
+
+
+class Deleted(NamedTuple):
+    """A guest that is being deleted, and when that began."""
+
+    pool: str
+    guest: str
+    stamp: str
+
+
+Place = Root | Part | Resource | GuestRoot | GuestPart | Deleted
+
+_PARTS = frozenset({".config", "guests", "logs", ISO, FIRMWARE})
+
+
+def classify(dataset: str) -> Place | None:
+    """Return what a dataset is to chyves; None if it is nothing.
+
+    ``<pool>/chyves`` has to be at the top of a pool: a replica that lies deeper is no guest. Names
+    of snapshots and bookmarks are nothing.
+    """
+    pool, *rest = dataset.split("/")
+    if not rest or rest[0] != "chyves" or "@" in dataset or "#" in dataset or "" in rest:
+        return None
+    match rest[1:]:
+        case []:
+            return Root(pool)
+        case ["guests", guest]:
+            return GuestRoot(pool, guest)
+        case ["guests", guest, *path]:
+            return GuestPart(pool, guest, "/".join(path))
+        case [("ISO" | "Firmware") as kind, name]:
+            return Resource(pool, kind, name)
+        case [name] if name in _PARTS:
+            return Part(pool, name)
+        case [name] if name.startswith(".deleted-"):
+            guest, _, stamp = name.removeprefix(".deleted-").rpartition("-")
+            return Deleted(pool, guest, stamp) if guest and stamp else None
+    return None

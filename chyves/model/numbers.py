@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What only one guest can have: taps, null-modem pairs, VNC ports, UUIDs, MAC addresses.
+
+Whoever chooses one holds the host's lock until it is written.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chyves.errors import Precondition
+from chyves.model.kinds import IF_MAXUNIT, MANY
+
+HIGHEST_PORT = 65535
+
+
+class Owner(NamedTuple):
+    """A guest and the property by which it has something."""
+
+    guest: str
+    name: str
+
+
+Owners = Mapping[str, Collection[Owner]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is in use, and by whom. ``elsewhere`` are taps that a bridge's list or the host has."""
+
+    taps: Owners = field(default_factory=dict)
+    serials: Owners = field(default_factory=dict)
+    ports: Owners = field(default_factory=dict)
+    uuids: Owners = field(default_factory=dict)
+    macs: Owners = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
+
+
+def in_use(
+    guests: Iterable[tuple[str, Mapping[str, str]]],
+    globals_: Mapping[str, str] | None = None,
+    interfaces: Iterable[str] = (),
+) -> Taken:
+    """Return what is taken by guests (name and properties of each), by the lists of members in
+    global.cfg and by the interfaces of the host."""
+    owners: dict[str, defaultdict[str, list[Owner]]] = {what: defaultdict(list) for what in _WHAT}
+    for guest, properties in guests:
+        for name, value in properties.items():
+            for what, one in _unique_values(name, value):
+                owners[what][one].append(Owner(guest, name))
+    elsewhere = {name for name in interfaces if _number(name, "tap") is not None}
+    for name, value in (globals_ or {}).items():
+        if re.fullmatch(r"bridge[0-9]+_tap_members", name):
+            elsewhere.update(value.split(","))
+    return Taken(**owners, elsewhere=frozenset(elsewhere))
+
+
+def _unique_values(name: str, value: str) -> Iterator[tuple[str, str]]:
+    """Yield what a property takes: the field of Taken, and the value as it is compared."""
+    if value in ("", "-"):
+        return
+    if name == "net_ifaces":
+        for interface in value.split(","):
+            if interface.startswith("tap"):
+                yield "taps", interface
+    elif name == "serial":
+        yield "serials", value
+    elif name == "uefi_vnc_port":
+        yield "ports", value.lstrip("0")
+    elif name == "uuid":
+        yield "uuids", value.lower()
+    elif name.endswith("_mac"):
+        yield "macs", value.lower()
+
+
+_WHAT = {
+    "taps": "an interface",
+    "serials": "the serial port",
+    "ports": "the VNC port",
+    "uuids": "the UUID",
+    "macs": "a MAC address",
+}
+
+
+def conflicts(taken: Taken, guest: str, properties: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each value of these properties of a guest that is taken already."""
+    found = []
+    for name, value in properties.items():
+        for what, one in _unique_values(name, value):
+            owners: Owners = getattr(taken, what)
+            others = {o.guest for o in owners.get(one, ()) if o != Owner(guest, name)}
+            if others:
+                found.append(f"{one} is {_WHAT[what]} of {' and '.join(sorted(others))}")
+    return found
+
+
+def next_tap(taken: Taken, offset: int) -> str:
+    """Return the tap for a new interface: one above the highest, and not below the offset."""
+    return f"tap{_next([*taken.taps, *taken.elsewhere], 'tap', offset, IF_MAXUNIT)}"
+
+
+def next_serial(taken: Taken, offset: int) -> str:
+    """Return the null-modem pair for a new guest: one above the highest, not below the offset."""
+    return f"nmdm{_next(taken.serials, 'nmdm', offset, MANY)}"
+
+
+def next_port(taken: Taken, offset: int) -> str:
+    """Return the VNC port for a guest: one above the highest, and not below the offset."""
+    return str(_next(taken.ports, "", offset, HIGHEST_PORT))
+
+
+def _next(names: Iterable[str], base: str, offset: int, high: int) -> int:
+    """Return the next number; a gap once the highest is taken.
+
+    Raises Precondition if there is none.
+    """
+    used = {number for name in names if (number := _number(name, base)) is not None}
+    following = max(used, default=-1) + 1
+    if max(following, offset) <= high:
+        return max(following, offset)
+    free = next((number for number in range(offset, high + 1) if number not in used), None)
+    if free is None:
+        raise Precondition(
+            f"no number is left from {offset} to {high}",
+            hint="see chyves list global for the properties that end in _start_offset",
+        )
+    return free
+
+
+def _number(name: str, base: str) -> int | None:
+    digits = name.removeprefix(base)
+    known = name.startswith(base) and digits.isascii() and digits.isdigit()
+    return int(digits) if known else None

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Properties: which there are, what they begin with, and what setting one comes to."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chyves.errors import Conflict, Invalid, NotFound
+from chyves.model import numbers
+from chyves.model.config import require_key, require_value
+from chyves.model.kinds import DEVICES, NOTHING
+from chyves.model.numbers import Taken
+from chyves.model.property_table import (
+    GLOBAL_PROPERTIES,
+    GUEST_PROPERTIES,
+    POOL_PROPERTIES,
+    UEFI_FILL,
+    VNC_FILL,
+    Effect,
+    Property,
+    Scope,
+)
+from chyves.model.words import near
+
+__all__ = ["Effect", "Property", "Scope"]
+
+_TABLE = (*POOL_PROPERTIES, *GLOBAL_PROPERTIES, *GUEST_PROPERTIES)
+_BY_SCOPE = {scope: tuple(row for row in _TABLE if scope in row.initial) for scope in Scope}
+_BY_NAME = {scope: {row.name: row for row in rows} for scope, rows in _BY_SCOPE.items()}
+_NUMBERED = {
+    scope: [(row.name.replace("{n}", "[0-9]{1,5}"), row) for row in rows if "{n}" in row.name]
+    for scope, rows in _BY_SCOPE.items()
+}
+
+
+def properties_of(scope: Scope) -> tuple[Property, ...]:
+    """Return the properties of a scope, in the order in which a new file has them."""
+    return _BY_SCOPE[scope]
+
+
+def find(name: str, scope: Scope) -> Property | None:
+    """Return the row of a property of that scope: ``tap50_mac`` finds ``tap{n}_mac``."""
+    row = _BY_NAME[scope].get(name)
+    if row:
+        return None if "{n}" in name else row
+    return next((row for regex, row in _NUMBERED[scope] if re.fullmatch(regex, name)), None)
+
+
+def known_names(scope: Scope) -> list[str]:
+    """Return the names of a scope, with ``{n}`` where a number belongs."""
+    return list(_BY_NAME[scope])
+
+
+def settable(scope: Scope) -> list[Property]:
+    """Return the properties of a scope that may be set by hand."""
+    return [row for row in _BY_SCOPE[scope] if not row.managed]
+
+
+def initial_values(scope: Scope, defaults: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a new file begins with, in its order.
+
+    Those of a guest are taken from ``defaults`` where they are defaults. What only the moment of
+    creation knows (``creation``, ``uuid``...) is empty, but has its place.
+    """
+    inherited = defaults if defaults and scope is Scope.GUEST else {}
+    return {
+        row.name: inherited.get(row.name, value) if Scope.DEFAULTS in row.initial else value
+        for row in _BY_SCOPE[scope]
+        if (value := row.initial[scope]) is not None
+    }
+
+
+def offset(globals_: Mapping[str, str], name: str) -> int:
+    """Return a global number such as ``tap_start_offset``; its initial value if it is no good."""
+    row = _BY_NAME[Scope.GLOBAL][name]
+    initial = row.initial[Scope.GLOBAL] or "0"
+    try:
+        return int(row.kind.parse(globals_.get(name, initial)))
+    except Invalid:
+        return int(initial)
+
+
+class Assignment(NamedTuple):
+    """A property as it is to be written. ``note`` is worth telling; ``effect`` is to be done with
+    it."""
+
+    name: str
+    value: str
+    note: str = ""
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a value is judged against.
+
+    ``current`` are the properties of the file that is changed, ``guest`` its guest if it is one's.
+    ``firmware`` are the names of the imported ones and ``addresses`` those of the host, or None if
+    nobody has looked.
+    """
+
+    current: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    globals: Mapping[str, str] = field(default_factory=dict)
+    guest: str = ""
+    taken: Taken = field(default_factory=Taken)
+    firmware: Collection[str] | None = None
+    addresses: Collection[str] | None = None
+
+
+def validate(
+    scope: Scope, name: str, value: str, context: Context | None = None
+) -> list[Assignment]:
+    """Return what setting a property comes to: what it brings along, and last the property itself.
+
+    Raises Invalid for a value that is not valid or a property that is not set by hand, NotFound
+    for a name or firmware that does not exist, Conflict for a number that another guest has.
+    """
+    context = context or Context()
+    require_value(name, value)
+    row = find(name, scope)
+    if row is None:
+        return [_new_property(scope, name, value, context)]
+    _require_settable(row, scope, name, context)
+    try:
+        value = row.kind.parse(value)
+    except Invalid as error:
+        raise Invalid(f"{name}: {error.message}", hint=error.hint) from None
+    if name == "uefi_firmware":
+        _require_firmware(value, context)
+    if scope is not Scope.GUEST:
+        return [Assignment(name, value, _note(name, value, context))]
+    taken = numbers.conflicts(context.taken, context.guest, {name: value})
+    if taken:
+        raise Conflict(f"{name}: {', '.join(taken)}", hint="each guest needs its own")
+    effect = row.effect if row.effect is Effect.READ_ONLY else None
+    main = Assignment(name, value, _note(name, value, context), effect)
+    return [*_brought_along(row, value, context), main]
+
+
+def require_may_unset(name: str, current: Mapping[str, str]) -> None:
+    """Raise Invalid if a guest cannot do without the property, NotFound if it is none at all."""
+    row = find(name, Scope.GUEST)
+    if row is None:
+        if name not in current:
+            names = [*known_names(Scope.GUEST), *current]
+            raise NotFound(f"no such property: {name}", hint=near(name, names, "properties"))
+    elif not row.may_be_unset:
+        optional = ", ".join(row.name for row in _BY_SCOPE[Scope.GUEST] if row.may_be_unset)
+        raise Invalid(f"a guest cannot do without {name}", hint=f"may be unset: {optional}")
+
+
+def _require_settable(row: Property, scope: Scope, name: str, context: Context) -> None:
+    if row.managed:
+        raise Invalid(f"{name} is not set by hand", hint=row.managed)
+    design = context.globals.get("network_design_mode", "auto")
+    if name == "net_ifaces" and design == "auto":
+        raise Invalid(
+            "net_ifaces is not set by hand while network_design_mode is auto",
+            hint="chyves network <guest> add tap, chyves network <guest> remove tap{n}",
+        )
+
+
+def _new_property(scope: Scope, name: str, value: str, context: Context) -> Assignment:
+    """Return the assignment of a property that is in no table, if that is allowed."""
+    require_key(name)
+    if name in context.current:
+        return Assignment(name, value)
+    home = next((other for other in Scope if find(name, other)), None)
+    if home:
+        raise NotFound(
+            f"{name} is no property of {_whose(scope)}", hint=f"it is one of {_whose(home)}"
+        )
+    hint = near(name, known_names(scope), "properties") or "see chyves list properties"
+    if scope is not Scope.GUEST:
+        raise NotFound(f"no such property: {name}", hint=hint)
+    if context.globals.get("restrict_new_property_names", "on") != "off":
+        allow = "chyves global set restrict_new_property_names=off allows new names"
+        raise NotFound(f"no such property: {name}", hint=f"{hint}; {allow}")
+    return Assignment(name, value, f"{name} is new: chyves does not know what it means")
+
+
+def _whose(scope: Scope) -> str:
+    names = {
+        Scope.POOL: "pools",
+        Scope.GLOBAL: "the host (global)",
+        Scope.DEFAULTS: "the defaults",
+        Scope.GUEST: "guests",
+    }
+    return names[scope]
+
+
+def _require_firmware(value: str, context: Context) -> None:
+    known = context.firmware
+    if known is not None and value != NOTHING and value not in known:
+        hint = near(value, known, "firmware") or "chyves firmware import <file>"
+        raise NotFound(f"no such firmware: {value}", hint=hint)
+
+
+def _brought_along(row: Property, value: str, context: Context) -> list[Assignment]:
+    """Return the properties that a guest lacks and needs once it has this value."""
+    names: tuple[str, ...] = ()
+    if row.effect is Effect.FILL_UEFI and value == "uefi":
+        names = UEFI_FILL
+    elif row.effect is Effect.FILL_VNC and value == "vnc":
+        names = VNC_FILL
+    added = []
+    for name in names:
+        if name not in context.current:
+            needed = _BY_NAME[Scope.GUEST][name]
+            default = _needed_value(needed, context)
+            added += _brought_along(needed, default, context)
+            added.append(Assignment(name, default))
+    return added
+
+
+def _needed_value(row: Property, context: Context) -> str:
+    if row.name == "uefi_vnc_port":
+        return numbers.next_port(
+            context.taken, offset(context.globals, "uefi_vnc_port_start_offset")
+        )
+    return context.defaults.get(row.name, row.initial.get(Scope.DEFAULTS) or "")
+
+
+def _note(name: str, value: str, context: Context) -> str:
+    """Return what is worth knowing about a value that is accepted."""
+    if name == "uefi_vnc_ip":
+        if value in ("0.0.0.0", "::"):  # noqa: S104
+            return "whoever reaches this host reaches the guest's screen: VNC asks for no password"
+        if context.addresses is not None and value not in context.addresses:
+            return f"this host does not have the address {value} now"
+    if name.startswith("pcidev_"):
+        device = value.partition(",")[0]
+        if device not in DEVICES:
+            return f"{device} is no device that chyves knows; bhyve will tell"
+        if device == "passthru" and "-S" not in context.current.get("bargs", "").split():
+            return "passthru needs -S in bargs"
+    return ""

@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table of all properties: of pools, of the host (global), of guests and their defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chyves.model import kinds
+from chyves.model.kinds import (
+    MANY,
+    ON_OFF,
+    YES_NO,
+    Checked,
+    Integer,
+    Kind,
+    Pattern,
+    Text,
+    one_of,
+)
+from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
+
+
+class Scope(StrEnum):
+    """Whose property it is; each scope has its own file."""
+
+    POOL = "pool"
+    GLOBAL = "global"
+    DEFAULTS = "defaults"
+    GUEST = "guest"
+
+
+class Effect(StrEnum):
+    """What else happens when a property is set."""
+
+    FILL_UEFI = "uefi adds the uefi_ properties that the guest lacks, from the defaults"
+    FILL_VNC = "vnc adds the uefi_vnc_ properties that the guest lacks, with the next free port"
+    READ_ONLY = "yes makes the guest's datasets read-only, no makes them writable again"
+
+
+@dataclass(frozen=True)
+class Property:
+    """One row of the table.
+
+    ``name`` may contain ``{n}``, a number. ``initial`` has the scopes of the property, each with
+    what is written when the file is made, or None if it is not written then. ``managed`` says what
+    changes a property that nobody sets by hand. ``stopped`` tells that it is not changed while the
+    guest runs.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    initial: Mapping[Scope, str | None]
+    managed: str = ""
+    effect: Effect | None = None
+    stopped: bool = False
+
+    @property
+    def may_be_unset(self) -> bool:
+        """Whether a guest does without it: ``create`` writes no line for it."""
+        return self.initial.get(Scope.GUEST, "") is None and not self.managed
+
+
+def _pool(name: str, initial: str, help_: str) -> Property:
+    managed = "chyves dataset keeps it"
+    return Property(name, Text(), help_, {Scope.POOL: initial}, managed)
+
+
+def _global(name: str, kind: Kind, initial: str | None, help_: str, managed: str = "") -> Property:
+    return Property(name, kind, help_, {Scope.GLOBAL: initial}, managed)
+
+
+def _default(name: str, kind: Kind, initial: str, help_: str) -> Property:
+    return Property(name, kind, help_, {Scope.DEFAULTS: initial})
+
+
+def _guest(
+    name: str,
+    kind: Kind,
+    initial: str | None,
+    help_: str,
+    managed: str = "",
+    *,
+    stopped: bool = False,
+) -> Property:
+    return Property(name, kind, help_, {Scope.GUEST: initial}, managed, stopped=stopped)
+
+
+def _both(
+    name: str,
+    kind: Kind,
+    initial: str,
+    help_: str,
+    *,
+    effect: Effect | None = None,
+    stopped: bool = False,
+) -> Property:
+    """A property of guests that ``create`` takes from the defaults."""
+    scopes = {Scope.DEFAULTS: initial, Scope.GUEST: initial}
+    return Property(name, kind, help_, scopes, effect=effect, stopped=stopped)
+
+
+def _uefi(
+    name: str, kind: Kind, initial: str, help_: str, *, effect: Effect | None = None
+) -> Property:
+    """A property of guests that boot with UEFI; the others do without."""
+    return Property(name, kind, help_, {Scope.DEFAULTS: initial, Scope.GUEST: None}, effect=effect)
+
+
+INFO_FLAGS = "zbprvstcudnaklwhH"
+
+_OPERATING_SYSTEMS = one_of(
+    "default openbsd openbsd60 openbsd59 openbsd58 openbsd57 netbsd debian d8lvm centos6 centos7 "
+    "arch gentoo coreos coreossecure vyos custom"
+)
+
+_RESOLUTIONS = one_of(
+    "1920x1200 1920x1080 1600x1200 1600x900 1280x1024 1280x720 1024x768 800x600 640x480"
+)
+
+_COMPRESSION = Pattern(
+    r"gzip-[1-9]|zstd-([1-9]|1[0-9])|zstd-fast(-[0-9]{1,4})?",
+    "gzip-1..gzip-9, zstd-1..zstd-19, zstd-fast",
+    ("inherit", "on", "off", "lz4", "zstd", "gzip", "zle", "lzjb"),
+)
+_DEDUP = one_of(
+    "inherit on off verify sha256 sha256,verify sha512 sha512,verify skein skein,verify "
+    "edonr,verify"
+)
+_CACHE = one_of("inherit all metadata none")
+_SIZE = Checked(kinds.normal_size, "a size such as 512M or 8G")
+_DEV_MODE = Pattern(r"-[xvn]+", "shell flags out of -xvn", ("off", "on"))
+_NETWORK = "chyves network keeps it"
+_OPTIONS = Pattern(r"[^\s,]+(,[^\s,]+)*", "options of bhyve with commas between, without blanks")
+
+POOL_PROPERTIES = (
+    _pool("creation", "", "When and by which version the datasets were made."),
+    _pool("dataset_version", DATASET_VERSION, "Version of the datasets of the pool."),
+    _pool("dataset_role", "", "What the pool is: primary, secondary or offline."),
+)
+
+GLOBAL_PROPERTIES = (
+    _global("auto_load_kernel_mods", YES_NO, "yes", "Whether missing kernel modules are loaded."),
+    _global(
+        "check_for_updates",
+        one_of("off daily weekly monthly always"),
+        "off",
+        "How often newer versions are looked for; chyves 0.2.0 did so weekly, without being asked.",
+    ),
+    _global(
+        "check_for_updates_timeout_seconds",
+        Integer(1, 3600),
+        "2",
+        "How many seconds looking for a newer version may take.",
+    ),
+    _global(
+        "check_for_updates_last_check",
+        Checked(kinds.date, "a date, YYYYMMDD"),
+        "",
+        "When a newer version was looked for last.",
+    ),
+    _global(
+        "check_for_updates_last_check_status",
+        one_of("0 1"),
+        "0",
+        "Whether a newer version is known: 1 is yes.",
+    ),
+    _global(
+        "check_for_updates_unique_id",
+        Checked(kinds.uuid, "a UUID"),
+        "",
+        "The identity that chyves 0.2.0 sent when it looked for a newer version.",
+    ),
+    _global(
+        "console_start_offset",
+        Integer(0, kinds.IF_MAXUNIT),
+        "50",
+        "Lowest number of a null-modem pair that a new guest gets.",
+    ),
+    _global(
+        "consolidate_bhyve_pci_devices",
+        YES_NO,
+        "no",
+        "Whether devices of a kind share PCI slots as functions, eight in each.",
+    ),
+    _global(
+        "default_clone_flag",
+        one_of("-ce -cu -ie -iu"),
+        "-iu",
+        "How guests are cloned: c on ZFS clones, i independent; e the same properties, u unique.",
+    ),
+    _global(
+        "default_info_flags",
+        kinds.flags(INFO_FLAGS, f"flags of info, out of -{INFO_FLAGS}"),
+        "-h",
+        "Columns of info without flags.",
+    ),
+    _global(
+        "default_list_flags",
+        kinds.flags(INFO_FLAGS, f"flags of info, out of -{INFO_FLAGS}"),
+        "-skdp",
+        "Columns of list.",
+    ),
+    _global("dev_mode", _DEV_MODE, "off", "Kept for chyves 0.2.0, where it allowed the word dev."),
+    Property(
+        "eject_iso_on_n_reboot",
+        Integer(0, MANY),
+        "At which reboot of a guest its installation medium is taken out; 0 is never.",
+        {Scope.GLOBAL: "1", Scope.GUEST: None},
+    ),
+    _global(
+        "network_design_mode",
+        one_of("auto system"),
+        "auto",
+        "Who makes bridges and taps: auto is chyves, system is the administrator.",
+    ),
+    _global(
+        "log_mode",
+        one_of("dual host guest off"),
+        "dual",
+        "Where is logged: in the host's folder, in that of the guest, or both.",
+    ),
+    _global("log_to_file", YES_NO, "yes", "Whether log files are written."),
+    _global(
+        "restrict_new_property_names",
+        ON_OFF,
+        "on",
+        "Whether a guest can have only properties that chyves knows.",
+    ),
+    _global("stdout_level", Integer(0, 3), "2", "How much is said, from 0 nothing to 3 all."),
+    _global(
+        "tap_start_offset",
+        Integer(0, kinds.IF_MAXUNIT),
+        "50",
+        "Lowest number of a tap that a new interface gets.",
+    ),
+    _global("tap_up_by_default", YES_NO, "yes", "Whether a tap comes up when a guest opens it."),
+    _global(
+        "vlan_iface_base_name",
+        Pattern(r"[a-z]{1,10}", "lower-case letters"),
+        "vlan",
+        "What the names of VLAN interfaces begin with.",
+    ),
+    _global(
+        "uefi_vnc_port_start_offset",
+        Integer(1, 65535),
+        "5900",
+        "Lowest VNC port that a guest gets.",
+    ),
+    _global(
+        "bridge{n}_phy_attach",
+        Checked(kinds.uplink, "a network card or VLAN", ("private",)),
+        None,
+        "Where the bridge leads; chyves network bridge{n} attach changes the host as well.",
+    ),
+    _global("bridge{n}_tap_members", Text(), None, "The taps of the bridge.", _NETWORK),
+)
+
+GUEST_PROPERTIES = (
+    _both(
+        "bargs",
+        Text("arguments of bhyve"),
+        "-A -H -P -S",
+        "Further arguments of bhyve; -S wires the memory, in the loader as well.",
+    ),
+    _both("bhyveload_flags", Text("arguments of bhyveload"), "", "Further arguments of bhyveload."),
+    _both(
+        "bhyve_disk_type",
+        one_of("ahci-hd virtio-blk"),
+        "ahci-hd",
+        "As what device the guest sees its disks.",
+    ),
+    _both(
+        "bhyve_net_type",
+        one_of("virtio-net e1000"),
+        "virtio-net",
+        "As what device the guest sees its interfaces.",
+    ),
+    _default(
+        "bridge",
+        Checked(kinds.bridge, "a bridge such as bridge0"),
+        "bridge0",
+        "The bridge that a new tap joins.",
+    ),
+    _guest(
+        "chyves_guest_version",
+        Text(),
+        GUEST_VERSION,
+        "Version of the guest's properties.",
+        "chyves <guest> upgrade changes it",
+    ),
+    _both(
+        "cpu",
+        Integer(1, 254),
+        "1",
+        "Number of virtual CPUs; the host's hw.vmm.maxcpu limits it at start.",
+    ),
+    _guest("creation", Text(), "", "When and by which version the guest was made."),
+    _guest("description", Text(), "-", "What the guest is for, in your words."),
+    _default(
+        "disk_volmode",
+        one_of("dev geom inherit"),
+        "dev",
+        "How volumes of new guests appear below /dev/zvol; set once, on the dataset above them.",
+    ),
+    _default(
+        "disk_volblocksize",
+        Checked(kinds.block_size, "a power of two from 512 to 128K", ("inherit",)),
+        "16384",
+        "Block size of new disks in bytes; 512, which chyves 0.2.0 chose, wastes space.",
+    ),
+    _default("disk_dedup", _DEDUP, "inherit", "Deduplication of new disks."),
+    _default("disk_compression", _COMPRESSION, "inherit", "Compression of new disks."),
+    _default("disk_primarycache", _CACHE, "inherit", "What of new disks is cached in memory."),
+    _default("disk_secondarycache", _CACHE, "inherit", "What of new disks is cached on L2ARC."),
+    _both(
+        "loader",
+        one_of("bhyveload grub-bhyve uefi"),
+        "bhyveload",
+        "What boots the guest: bhyveload is for FreeBSD, the others for any system.",
+        effect=Effect.FILL_UEFI,
+    ),
+    _guest(
+        "net_ifaces",
+        Checked(kinds.guest_interfaces, "taps and VALE ports with commas between", ("-",)),
+        "-",
+        "The guest's interfaces, in its order; set by hand if network_design_mode is system.",
+    ),
+    _guest("notes", Text(), "-", "Anything worth knowing about the guest, in your words."),
+    _both(
+        "os",
+        _OPERATING_SYSTEMS,
+        "default",
+        "The guest's operating system; it tells grub-bhyve how to boot.",
+    ),
+    _both("ram", _SIZE, "256M", "Memory of the guest; without a unit it is megabytes."),
+    _both(
+        "rcboot",
+        Integer(0, MANY, {"no": "0", "n": "0"}),
+        "0",
+        "Whether the guest starts with the host: 0 is no, the highest number starts first.",
+    ),
+    _both(
+        "revert_to_snapshot",
+        Checked(kinds.snapshot_name, "@ and the name of a snapshot", ("",)),
+        "",
+        "The snapshot that revert_to_snapshot_method goes back to; nothing is the newest.",
+    ),
+    _both(
+        "revert_to_snapshot_method",
+        one_of("off start reboot both"),
+        "off",
+        "When the guest goes back to a snapshot.",
+    ),
+    _guest(
+        "serial",
+        Checked(kinds.serial, "a null-modem pair such as nmdm50"),
+        "",
+        "The null-modem pair of the guest's console.",
+        stopped=True,
+    ),
+    _default("size", _SIZE, "8G", "Size of a new disk; without a unit it is megabytes."),
+    _both(
+        "template",
+        YES_NO,
+        "no",
+        "Whether the guest is a template: read-only, cloned and never started.",
+        effect=Effect.READ_ONLY,
+        stopped=True,
+    ),
+    _uefi(
+        "uefi_console_output",
+        one_of("serial vnc"),
+        "serial",
+        "Where a UEFI guest has its console.",
+        effect=Effect.FILL_VNC,
+    ),
+    _uefi(
+        "uefi_firmware",
+        Checked(kinds.component, "an imported firmware", ("-",)),
+        "-",
+        "The firmware of a UEFI guest, as list firmware shows it.",
+    ),
+    _uefi(
+        "uefi_vnc_client",
+        one_of("print freerdp custom off"),
+        "print",
+        "What console vnc does: print where to connect, or start a client.",
+    ),
+    _guest(
+        "uefi_vnc_client_custom_cmd",
+        Text("a command"),
+        None,
+        "The VNC client that console vnc starts if uefi_vnc_client is custom.",
+    ),
+    _uefi(
+        "uefi_vnc_ip",
+        Checked(kinds.ip_address, "an IP address"),
+        "127.0.0.1",
+        "Where VNC listens; 0.0.0.0, which chyves 0.2.0 chose, lets the whole network in.",
+    ),
+    _uefi("uefi_vnc_mouse_type", one_of("ps2 usb3"), "ps2", "The mouse of a VNC console."),
+    _uefi(
+        "uefi_vnc_pause_until_client_connect",
+        YES_NO,
+        "no",
+        "Whether the guest waits for a VNC client before it boots.",
+    ),
+    _guest("uefi_vnc_port", Integer(1, 65535), None, "The port of the guest's VNC console."),
+    _uefi("uefi_vnc_res", _RESOLUTIONS, "800x600", "Size of the VNC console in pixels."),
+    _guest("uuid", Checked(kinds.uuid, "a UUID"), "", "The guest's identity, as it sees it."),
+    _guest(
+        "tap{n}_mac",
+        Checked(kinds.mac_address, "a MAC address such as 58:9c:fc:00:00:01"),
+        None,
+        "The MAC address of the guest's interface on that tap.",
+    ),
+    _guest(
+        "pcidev_{n}",
+        Checked(kinds.pci_device, "passthru,<bus>/<slot>/<function> or another device of bhyve"),
+        None,
+        "A further PCI device, in the order of the numbers; passthru needs -S in bargs.",
+    ),
+    _guest(
+        "virtio_block_options_disk{n}",
+        _OPTIONS,
+        None,
+        "Options of the disk, such as ro or sectorsize=512/4096.",
+    ),
+    _guest("disk{n}_description", Text(), None, "What the disk is for, in your words."),
+    _guest("disk{n}_notes", Text(), None, "Anything worth knowing about the disk."),
+)
+
+UEFI_FILL = ("uefi_console_output", "uefi_firmware")
+"""What a guest needs that boots with UEFI, in the order it is written."""
+
+VNC_FILL = (
+    "uefi_vnc_client",
+    "uefi_vnc_client_custom_cmd",
+    "uefi_vnc_pause_until_client_connect",
+    "uefi_vnc_port",
+    "uefi_vnc_mouse_type",
+    "uefi_vnc_ip",
+    "uefi_vnc_res",
+)
+"""What a guest needs that has its console on VNC, in the order it is written."""

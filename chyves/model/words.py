@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hints for words that chyves does not know."""
+
+from collections.abc import Iterable
+
+SHOWN = 12
+"""More known words than this are not listed in a hint."""
+
+
+def near(word: str, known: Iterable[str], what: str) -> str:
+    """Return a hint that names the nearest known words, or what words there are if none is near.
+
+    ``what`` is a plural: ``guests``. The hint is empty if nothing helpful can be said.
+    """
+    import difflib  # needed after a mistake only
+
+    words = list(known)
+    close = difflib.get_close_matches(word, words, n=3)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"{what}: {', '.join(words)}" if 0 < len(words) <= SHOWN else ""

@@ -154,7 +154,7 @@ def vm_device(guest: str) -> str:
     return f"/dev/vmm/{vm_name(guest)}"
 
 
-def guest_console_device(serial: str) -> str:
+def loader_console(serial: str) -> str:
     """Return the side of a null-modem pair (``nmdm50``) that loader and bhyve open."""
     return f"/dev/{serial}A"
 

@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 from chyves.cli import _root
 from chyves.commands.options import changing_options, reading_options, simulate_option
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
+from chyves.model.properties import Property, Scope, properties_of
 from tests.tools import CHECKOUT
 
 PAGE = CHECKOUT / "man/chyves.8"
@@ -82,9 +83,51 @@ def options_part() -> Iterator[str]:
         yield str(option.help)
 
 
+def properties_part() -> Iterator[str]:
+    """The section PROPERTIES of the manual page: a list for each kind of file."""
+    for scope, heading, introduction in (
+        (Scope.GUEST, "Guests", "A new guest has the initial values from the defaults."),
+        (Scope.DEFAULTS, "Defaults", "Besides those of guests, the defaults have:"),
+        (Scope.GLOBAL, "Global", "One set for the whole host, on the primary pool:"),
+        (Scope.POOL, "Pools", "Each pool has:"),
+    ):
+        yield f".Ss {heading}"
+        yield introduction
+        yield ".Bl -tag -width indent"
+        for row in sorted(properties_of(scope), key=lambda row: row.name):
+            if scope is not Scope.DEFAULTS or Scope.GUEST not in row.initial:
+                yield f".It Cm {row.name}"
+                yield from map(_as_text, _sentences(row, scope))
+        yield ".El"
+
+
+def _sentences(row: Property, scope: Scope) -> Iterator[str]:
+    yield row.help
+    if row.managed:
+        yield f"Not set by hand: {row.managed}."
+        return
+    yield f"Valid: {row.kind.describe()}."
+    initial = row.initial.get(Scope.DEFAULTS) or row.initial[scope]
+    if initial not in (None, "", "-"):
+        yield f"Initially: {initial}."
+    if row.effect:
+        yield f"Setting {row.effect.value}."
+    if row.stopped:
+        yield "Changed only while the guest is stopped."
+    if scope is Scope.GUEST and row.may_be_unset:
+        yield "May be absent."
+
+
+def _as_text(sentence: str) -> str:
+    """Return a sentence as a line of text that no formatter takes for a macro."""
+    escaped = sentence.replace("\\", r"\e")
+    return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "synopsis": synopsis_part,
     "options": options_part,
+    "properties": properties_part,
 }
 
 

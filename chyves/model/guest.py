@@ -78,8 +78,8 @@ class Guest:
             return self.defaults[name], Origin.DEFAULTS
         if Scope.GLOBAL in scopes and name in self.globals:
             return self.globals[name], Origin.GLOBAL
-        built_in = (scopes.get(scope) for scope in (Scope.GUEST, Scope.DEFAULTS, Scope.GLOBAL))
-        return next((value for value in built_in if value is not None), ""), Origin.BUILT_IN
+        built_in = scopes.get(Scope.DEFAULTS) or scopes.get(Scope.GLOBAL) or ""
+        return built_in, Origin.BUILT_IN
 
     def checked(self, name: str) -> str:
         """Return a property as it would be written today.
@@ -144,11 +144,6 @@ class Guest:
         name = self.checked("uefi_firmware")
         return "" if name == NOTHING else name
 
-    @property
-    def wires_memory(self) -> bool:
-        """Whether bhyve wires the memory; the loader has to as well."""
-        return "-S" in self.value("bargs").split()
-
     def net_ifaces(self) -> tuple[str, ...]:
         """Return its interfaces in its order, taps and VALE ports."""
         names = self.value("net_ifaces").split(",")
@@ -165,9 +160,7 @@ class Guest:
 
     def version_problem(self) -> Precondition | None:
         """Return why this chyves cannot start a guest of such a version; None if it can."""
-        version = (
-            self.value("chyves_guest_version") if "chyves_guest_version" in self.config else ""
-        )
+        version = self.value("chyves_guest_version")
         if not (len(version) == 4 and version.isascii() and version.isdigit()):
             return Precondition(
                 f"{self.name} has no chyves_guest_version",

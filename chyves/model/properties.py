@@ -11,6 +11,7 @@ from chyves.model import numbers
 from chyves.model.config import require_key, require_value
 from chyves.model.kinds import DEVICES, NOTHING
 from chyves.model.numbers import Taken
+from chyves.model.options import WIRED, split_bargs
 from chyves.model.property_table import (
     GLOBAL_PROPERTIES,
     GUEST_PROPERTIES,
@@ -126,7 +127,8 @@ def validate(
     try:
         value = row.kind.parse(value)
     except Invalid as error:
-        raise Invalid(f"{name}: {error.message}", hint=error.hint) from None
+        message = _named(name, error.message)
+        raise Invalid(message, hint=error.hint or f"valid: {row.kind.describe()}") from None
     if name == "uefi_firmware":
         _require_firmware(value, context)
     if scope is not Scope.GUEST:
@@ -223,6 +225,17 @@ def _needed_value(row: Property, context: Context) -> str:
     return context.defaults.get(row.name, row.initial.get(Scope.DEFAULTS) or "")
 
 
+def _named(name: str, message: str) -> str:
+    return message if message.startswith(name) else f"{name}: {message}"
+
+
+def _wires_memory(bargs: str) -> bool:
+    try:
+        return WIRED in split_bargs(bargs)
+    except Invalid:
+        return False
+
+
 def _note(name: str, value: str, context: Context) -> str:
     """Return what is worth knowing about a value that is accepted."""
     if name == "uefi_vnc_ip":
@@ -234,6 +247,6 @@ def _note(name: str, value: str, context: Context) -> str:
         device = value.partition(",")[0]
         if device not in DEVICES:
             return f"{device} is no device that chyves knows; bhyve will tell"
-        if device == "passthru" and "-S" not in context.current.get("bargs", "").split():
+        if device == "passthru" and not _wires_memory(context.current.get("bargs", "")):
             return "passthru needs -S in bargs"
     return ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of all properties: of pools, of the host (global), of guests and their defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from chyves.model.kinds import (
     one_of,
 )
 from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
+from chyves.model.options import split_bargs, split_bhyveload_flags
 
 
 class Scope(StrEnum):
@@ -105,6 +106,16 @@ def _uefi(
 ) -> Property:
     """A property of guests that boot with UEFI; the others do without."""
     return Property(name, kind, help_, {Scope.DEFAULTS: initial, Scope.GUEST: None}, effect=effect)
+
+
+def _taken_by(split: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a function that returns its text if the other one can split it into options."""
+
+    def parse(text: str) -> str:
+        split(text)
+        return text
+
+    return parse
 
 
 INFO_FLAGS = "zbprvstcudnaklwhH"
@@ -259,11 +270,16 @@ GLOBAL_PROPERTIES = (
 GUEST_PROPERTIES = (
     _both(
         "bargs",
-        Text("arguments of bhyve"),
+        Checked(_taken_by(split_bargs), "options of bhyve"),
         "-A -H -P -S",
-        "Further arguments of bhyve; -S wires the memory, in the loader as well.",
+        "Further options of bhyve; -S wires the memory, in the loader as well.",
     ),
-    _both("bhyveload_flags", Text("arguments of bhyveload"), "", "Further arguments of bhyveload."),
+    _both(
+        "bhyveload_flags",
+        Checked(_taken_by(split_bhyveload_flags), "options of bhyveload"),
+        "",
+        "Further options of bhyveload.",
+    ),
     _both(
         "bhyve_disk_type",
         one_of("ahci-hd virtio-blk"),

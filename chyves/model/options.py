@@ -42,26 +42,26 @@ def split_bargs(text: str) -> Pairs:
 
     Raises Invalid if bhyve of no release would take them, or would only print its help and end.
     """
-    pairs = _split("bargs", text, BHYVE_OPTIONS)
+    pairs = _split("bargs", text, BHYVE_OPTIONS, "see bhyve(8)")
     if any(letter == "-h" for letter, _ in pairs):
-        raise Invalid("bargs has -h, which makes bhyve print its help and end")
+        raise Invalid("bargs has -h, which makes bhyve print its help and end", hint="leave it out")
     return pairs
 
 
 def split_bhyveload_flags(text: str) -> Pairs:
     """Split the options for bhyveload. Raises Invalid if it would not take them."""
-    return _split("bhyveload_flags", text, BHYVELOAD_OPTIONS)
+    return _split("bhyveload_flags", text, BHYVELOAD_OPTIONS, "see bhyveload(8)")
 
 
-def _split(name: str, text: str, letters: str) -> Pairs:
+def _split(name: str, text: str, letters: str, hint: str) -> Pairs:
     try:
         pairs, rest = getopt.getopt(shlex.split(text), letters)
     except ValueError as error:
-        raise Invalid(f"{name} cannot be split into words: {error}") from None
+        raise Invalid(f"{name} cannot be split into words: {error}", hint=hint) from None
     except getopt.GetoptError as error:
-        raise Invalid(f"{name}: {error.msg}") from None
+        raise Invalid(f"{name}: {error.msg}", hint=hint) from None
     if rest:
-        raise Invalid(f"{name}: {rest[0]} is neither an option nor the argument of one")
+        raise Invalid(f"{name}: {rest[0]} is neither an option nor an option's value", hint=hint)
     return pairs
 
 

@@ -21,7 +21,7 @@ def test_options_in_every_spelling() -> None:
     ("bargs", "why"),
     [
         ("-A 'x", "cannot be split into words: No closing quotation"),
-        ("-A web", "web is neither an option nor the argument of one"),
+        ("-A web", "web is neither an option nor an option's value"),
         ("-z", "option -z not recognized"),
         ("-A -p", "option -p requires argument"),
         ("--help", "option --help not recognized"),

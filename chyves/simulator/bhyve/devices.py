@@ -55,9 +55,10 @@ class Screen:
 
     address: str
     port: int
-    waits: bool
     password: str
     listener: socket.socket
+    viewers: tuple[socket.socket, ...] = ()
+    """Who connected while bhyve waited for somebody."""
 
 
 @dataclass
@@ -264,10 +265,11 @@ def _fbuf(world: World, parts: Parts, slot: Slot) -> None:
     place = slot.values.get("rfb") or slot.values.get("tcp") or "127.0.0.1:5900"
     address, port = _place(place)
     parts.said.append("fbuf frame buffer base: 0xdc151e00000 [sz 16777216]")
-    waits = slot.values.get("wait") == "true"
     listener = _listen(address, port)
     port = listener.getsockname()[1]
-    parts.screen = Screen(address, port, waits, slot.values.get("password", ""), listener)
+    viewers = (listener.accept()[0],) if slot.values.get("wait") == "true" else ()
+    password = slot.values.get("password", "")
+    parts.screen = Screen(address, port, password, listener, viewers)
 
 
 def _place(text: str) -> tuple[str, int]:

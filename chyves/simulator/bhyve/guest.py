@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What runs in a VM: the protocol of a guest, and the choice of one."""
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,8 +87,17 @@ def _loaded(world: World, parts: Parts, path: str) -> Disk:
 
 
 def choose(world: World, vm: Vm, say: Say) -> Guest:
-    """Return the guest for a VM."""
+    """Return the guest for a VM, as CHYVES_SIMULATE_GUEST (``qemu`` or ``scripted``) has it; by
+    default QEMU where it is installed, unless the medium is made for the scripted guest."""
     from chyves.simulator.bhyve.idle import Idle
     from chyves.simulator.bhyve.scripted import Scripted
 
-    return Scripted(world, vm, say) if vm.medium else Idle(vm, say)
+    if vm.medium is None:
+        return Idle(vm, say)
+    wanted = os.environ.get("CHYVES_SIMULATE_GUEST", "")
+    has_script = media.script(vm.medium.file) is not None
+    if wanted == "qemu" or (not wanted and not has_script and shutil.which("qemu-system-x86_64")):
+        from chyves.simulator.bhyve.qemu import Qemu
+
+        return Qemu(world, vm, say)
+    return Scripted(world, vm, say)

@@ -55,6 +55,8 @@ class _Life:
         self._look_at_record()
         if self.guest.ending is None:
             self.guest.start()
+        for viewer in self.vm.parts.screen.viewers if self.vm.parts.screen else ():
+            self.guest.show(viewer.detach())
         self._watch()
         while self.guest.ending is None:
             for key, _ in self.selector.select():

@@ -13,6 +13,9 @@ from chyves.backend.net import apply, interfaces, parse_ifconfig
 from chyves.backend.run import Child, Result, Stream
 from chyves.errors import Busy, HostError
 from chyves.model.interfaces import Interface, Step
+from chyves.model.network import associations, start_guest
+from chyves.simulator.host import SimulatedHost
+from chyves.simulator.world import RELEASES, Machine, World
 
 DATA = Path(__file__).parents[1] / "data" / "ifconfig"
 
@@ -237,3 +240,18 @@ def test_a_dry_run_only_notes() -> None:
     apply(host, STEPS)
     assert host.plan == [step.text for step in STEPS]
     assert runner.ran == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_kernel_takes_the_steps_and_their_way_back(release: str, tmp_path: Path) -> None:
+    host = SimulatedHost(World.make(tmp_path / "host", Machine(release=release)))
+    plan = {"bridge0_phy_attach": "private", "bridge0_tap_members": "tap50,tap51"}
+    network = associations(plan)
+    before = interfaces(host)
+    taken = apply(host, start_guest("web", ["tap50", "tap51"], network, before).steps)
+    now = interfaces(host)
+    assert set(now["bridge0"].members) == {"tap50", "tap51"}
+    assert all(now[name].up and now[name].is_ours for name in ("bridge0", "tap50", "tap51"))
+    assert start_guest("web", ["tap50", "tap51"], network, now).steps == ()
+    taken.close()
+    assert interfaces(host) == before

@@ -63,6 +63,11 @@ class Host:
     def may_write(self, path: str) -> None:
         """Raise OSError where the file system would refuse to write; the kernel knows by itself."""
 
+    def system(self) -> str:
+        """Return what the host runs: ``FreeBSD 14.3-RELEASE``."""
+        name = os.uname()
+        return f"{name.sysname} {name.release}"
+
     def is_root(self) -> bool:
         return os.geteuid() == 0
 

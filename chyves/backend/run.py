@@ -17,6 +17,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """All that a child sees of the environment; TERM is added where a person looks on."""
 
+PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
 Stream = int | IO[bytes] | None
 

@@ -78,6 +78,11 @@ def resource_dataset(pool: str, kind: str, name: str = "") -> str:
     return f"{pool}/chyves/{kind}/{name}" if name else f"{pool}/chyves/{kind}"
 
 
+def resource_folder(pool: str, kind: str) -> str:
+    """Return the folder that has a folder for each ISO or firmware."""
+    return f"/chyves/{pool}/{kind}"
+
+
 def resource_file(pool: str, kind: str, name: str) -> str:
     """Return the one file of an ISO or a firmware; it has the name of its dataset."""
     return f"/chyves/{pool}/{kind}/{name}/{name}"

@@ -85,6 +85,9 @@ class SimulatedHost(Host):
         self.world = world
         self.simulated = world.directory
 
+    def system(self) -> str:
+        return f"FreeBSD {self.world.release.name}"
+
     def is_root(self) -> bool:
         return os.environ.get("CHYVES_SIMULATE_USER", "root") == "root"
 

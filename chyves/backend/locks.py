@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""flock(2) locks: held by a file descriptor, so death of the holder releases them."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chyves.backend.host import Host
+from chyves.errors import Busy
+from chyves.model import layout
+
+PATIENCE = 60.0
+"""Seconds to wait for another chyves to finish its change."""
+
+
+@contextmanager
+def host_lock(host: Host) -> Iterator[None]:
+    """Hold the lock on what must be unique on the host: taps, serials, ports, property files of
+    the pool. Raises Busy if another chyves holds it for longer than a minute."""
+    with _lock(host, layout.HOST_LOCK, "the host's shared numbers"):
+        yield
+
+
+@contextmanager
+def guest_lock(host: Host, guest: str) -> Iterator[None]:
+    """Hold the lock on one guest, for one verb. Raises Busy after a minute."""
+    with _lock(host, layout.guest_lock(guest), f"guest {guest}"):
+        yield
+
+
+@contextmanager
+def _lock(host: Host, path: str, what: str) -> Iterator[None]:
+    if host.plan is not None:
+        yield
+        return
+    descriptor = open_lock(host, path)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not take(descriptor):
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{what}: another chyves (pid {holder(descriptor)}) is at work on it",
+                    hint="wait for it to end and try again",
+                )
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_lock(host: Host, path: str) -> int:
+    """Open a lock file, without taking the lock; only root may."""
+    file = host.path(path)
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+
+def take(descriptor: int) -> bool:
+    """Take the lock if it is free, and leave the own pid in it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return True
+
+
+def holder(descriptor: int) -> int:
+    """Return the pid that the holder of the lock has left in it; 0 if it has not yet."""
+    text = os.pread(descriptor, 20, 0).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def held_by(host: Host, path: str) -> int:
+    """Return the pid of the process that holds the lock now, or 0. Needs no root."""
+    try:
+        descriptor = os.open(host.path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return holder(descriptor)
+    else:
+        return 0
+    finally:
+        os.close(descriptor)

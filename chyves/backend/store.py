@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The property files: one read for all guests, atomic writes."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from chyves.backend import zfs
+from chyves.backend.host import Host
+from chyves.errors import Conflict, NotFound, Precondition
+from chyves.model import layout
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest
+from chyves.model.selector import parse_selector
+
+
+class Pool(NamedTuple):
+    """A pool with chyves on it; ``role`` is primary or secondary."""
+
+    name: str
+    config: ConfigFile
+
+    @property
+    def role(self) -> str:
+        return self.config.get("dataset_role") or "-"
+
+    @property
+    def version(self) -> str:
+        return self.config.get("dataset_version") or "-"
+
+
+class Inventory(NamedTuple):
+    """All that chyves keeps on a host. ``datasets`` are by name; ``problems`` are sentences about
+    what could not be read."""
+
+    pools: tuple[Pool, ...]
+    globals: ConfigFile
+    defaults: ConfigFile
+    guests: tuple[Guest, ...]
+    datasets: Mapping[str, zfs.Dataset]
+    problems: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all guests, in the order people expect."""
+        return [guest.name for guest in self.guests]
+
+    def primary(self) -> Pool:
+        """Return the primary pool. Raises Precondition if there is none, or more than one."""
+        primaries = [pool for pool in self.pools if pool.role == layout.PoolRole.PRIMARY]
+        if not primaries:
+            raise Precondition(
+                "chyves is not set up on any pool", hint="chyves dataset <pool> install"
+            )
+        if len(primaries) > 1:
+            names = ", ".join(pool.name for pool in primaries)
+            raise Precondition(f"more than one primary pool: {names}", hint="export one of them")
+        return primaries[0]
+
+    def require_current(self) -> None:
+        """Raise Precondition unless there is a primary pool and all pools have this version."""
+        self.primary()
+        for pool in self.pools:
+            if pool.version < layout.DATASET_VERSION:
+                raise Precondition(
+                    f"the dataset on {pool.name} is of version {pool.version}, "
+                    f"older than {layout.DATASET_VERSION}",
+                    hint=f"chyves dataset {pool.name} upgrade",
+                )
+            if pool.version > layout.DATASET_VERSION:
+                raise Precondition(
+                    f"the dataset on {pool.name} is of version {pool.version}, "
+                    f"newer than {layout.DATASET_VERSION}",
+                    hint="it was made by a newer chyves: upgrade this one",
+                )
+
+    def pool(self, name: str) -> Pool:
+        """Return the pool of that name (``primary`` is the primary one). Raises NotFound."""
+        if name == "primary":
+            return self.primary()
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        known = ", ".join(pool.name for pool in self.pools) or "none"
+        raise NotFound(
+            f"chyves is not set up on a pool {name}",
+            hint=f"pools with chyves: {known}; chyves dataset {name} install sets it up",
+        )
+
+    def guest(self, name: str) -> Guest:
+        """Return one guest. Raises NotFound; Conflict if two pools have one of that name."""
+        found = [guest for guest in self.guests if guest.name == name]
+        if not found:
+            parse_selector(name, self.names)
+            raise NotFound(f"no such guest: {name}")
+        if len(found) > 1:
+            pools = " and ".join(guest.pool for guest in found)
+            raise Conflict(
+                f"there is a guest {name} on {pools}",
+                hint="rename or destroy one of the datasets; chyves cannot know which is meant",
+            )
+        return found[0]
+
+    def select(self, selector: str) -> list[Guest]:
+        """Return the guests a selector names. Raises NotFound, Invalid, Conflict."""
+        return [self.guest(name) for name in parse_selector(selector, self.names)]
+
+    def disks(self, guest: Guest) -> list[zfs.Dataset]:
+        """Return the volumes of a guest, disk2 before disk10."""
+        return self.disks_by_guest().get((guest.pool, guest.name), [])
+
+    def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
+        """Return the volumes of all guests, by pool and guest."""
+        found: dict[tuple[str, str], list[zfs.Dataset]] = {}
+        for dataset in self.datasets.values():
+            if dataset.is_volume:
+                place = layout.classify(dataset.name)
+                if isinstance(place, layout.GuestPart):
+                    found.setdefault((place.pool, place.guest), []).append(dataset)
+        for volumes in found.values():
+            volumes.sort(key=lambda volume: layout.version_key(volume.name))
+        return found
+
+
+def read_inventory(host: Host) -> Inventory:
+    """Read everything, with two programs however many guests there are."""
+    roots = [name for name in zfs.top_datasets(host) if name.endswith("/chyves")]
+    datasets = {d.name: d for d in zfs.datasets(host, roots)} if roots else {}
+    problems: list[str] = []
+    pools = [
+        Pool(root.partition("/")[0], config)
+        for root in roots
+        if (config := _pool_config(host, datasets[root], problems)) is not None
+    ]
+    places = [
+        (place, dataset)
+        for dataset in datasets.values()
+        if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
+        and not dataset.is_volume
+    ]
+    return _with_guests(host, tuple(pools), datasets, places, problems)
+
+
+def refresh(host: Host, inventory: Inventory) -> Inventory:
+    """Read the property files again, without asking zfs: whoever holds the host's lock sees what
+    others have written since."""
+    places = []
+    for pool in inventory.pools:
+        folder = host.path(layout.guests_folder(pool.name))
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        places += [(layout.GuestRoot(pool.name, name), None) for name in names]
+    return _with_guests(host, inventory.pools, inventory.datasets, places, [])
+
+
+def _with_guests(
+    host: Host,
+    pools: tuple[Pool, ...],
+    datasets: Mapping[str, zfs.Dataset],
+    places: Iterable[tuple[layout.GuestRoot, zfs.Dataset | None]],
+    problems: list[str],
+) -> Inventory:
+    globals_, defaults = ConfigFile(), ConfigFile()
+    for pool in pools:
+        if pool.role == layout.PoolRole.PRIMARY:
+            globals_ = _read(host, layout.global_config(pool.name), problems)
+            defaults = _read(host, layout.defaults_config(pool.name), problems)
+    guests = []
+    for place, dataset in places:
+        config = _guest_config(host, place, dataset, problems)
+        if config is not None:
+            guests.append(Guest(place.guest, place.pool, config, defaults, globals_))
+    guests.sort(key=lambda guest: (layout.version_key(guest.name), guest.pool))
+    return Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
+
+
+def _read(host: Host, path: str, problems: list[str]) -> ConfigFile:
+    try:
+        return read_config(host, path)
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+        return ConfigFile()
+
+
+def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFile | None:
+    """Read a pool's properties; a pool without them is not set up (yet)."""
+    path = layout.pool_config(root.name.partition("/")[0])
+    try:
+        return read_config(host, path)
+    except OSError as error:
+        if not root.is_unfinished:
+            problems.append(f"{path}: {error.strerror}; is {root.name} mounted?")
+        return None
+
+
+def _guest_config(
+    host: Host, place: layout.GuestRoot, dataset: zfs.Dataset | None, problems: list[str]
+) -> ConfigFile | None:
+    """Read a guest's properties; a dataset without them is no guest (yet)."""
+    path = layout.guest_config(place.pool, place.guest)
+    try:
+        return read_config(host, path)
+    except OSError as error:
+        if dataset and not dataset.is_unfinished:
+            problems.append(f"{path}: {error.strerror}; is {dataset.name} mounted, or no guest?")
+        return None
+
+
+def read_config(host: Host, path: str) -> ConfigFile:
+    """Read a property file; bytes that are no UTF-8 survive. Raises OSError."""
+    with host.path(path).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return ConfigFile.parse(file.read())
+
+
+def change_config(
+    host: Host, path: str, change: Callable[[ConfigFile], ConfigFile], *, what: str
+) -> None:
+    """Change a property file; the caller holds the lock that guards it. ``what`` is said by a dry
+    run. A reader sees the old file or the new one."""
+    old = read_config(host, path)
+    new = change(old)
+    if new.text != old.text:
+        host.note(f"{what} in {path}", lambda: write_file(host, path, new.text))
+
+
+def set_values(host: Host, path: str, values: Mapping[str, str]) -> None:
+    """Set properties in a file; the caller holds the lock that guards it."""
+    said = " ".join(f"{key}={value}" for key, value in values.items())
+    change_config(host, path, lambda config: config.set(values), what=said)
+
+
+def write_file(host: Host, path: str, text: str) -> None:
+    """Write a file as a whole: a temporary file, fsync, rename, fsync of its folder.
+
+    Raises Precondition if the file system refuses.
+    """
+    try:
+        host.may_write(path)
+        _replace(host, path, text)
+    except OSError as error:
+        raise Precondition(
+            f"cannot write {path}: {error.strerror}", hint="see zfs get readonly,available,mounted"
+        ) from error
+
+
+def _replace(host: Host, path: str, text: str) -> None:
+    file = host.path(path)
+    fresh = file.with_name(f"{file.name}.new")
+    mode = os.stat(file).st_mode & 0o777 if file.exists() else 0o644
+    descriptor = os.open(
+        fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode
+    )
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as new:
+        new.write(text)
+        new.flush()
+        os.fsync(new.fileno())
+    fresh.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def create_config(host: Host, path: str, values: Mapping[str, str]) -> None:
+    """Write a new property file with these values in this order."""
+    text = ConfigFile.parse("").set(values).text
+    host.note(f"{len(values)} properties in {path}", lambda: write_file(host, path, text))

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Datasets, volumes and snapshots, through zfs(8)."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from chyves.backend.host import Host
+from chyves.backend.run import Result
+from chyves.errors import (
+    Busy,
+    ChyvesError,
+    Conflict,
+    HostError,
+    Invalid,
+    NotFound,
+    NotPermitted,
+    Precondition,
+)
+
+UNFINISHED = "chyves:unfinished"
+"""User property of a guest dataset until its .cfg is in place: what a killed create leaves."""
+
+NODE_SECONDS = 10.0
+
+
+class Dataset(NamedTuple):
+    """A filesystem or volume. Sizes are in bytes; what it does not have is empty or 0."""
+
+    name: str
+    is_volume: bool
+    used: int
+    volsize: int
+    origin: str
+    mountpoint: str
+    is_mounted: bool
+    is_read_only: bool
+    is_unfinished: bool
+
+
+class Snapshot(NamedTuple):
+    """A snapshot; ``used`` in bytes, ``created`` in seconds since the epoch."""
+
+    name: str
+    used: int
+    created: int
+    holds: int
+    clones: tuple[str, ...]
+
+    @property
+    def dataset(self) -> str:
+        return self.name.partition("@")[0]
+
+    @property
+    def label(self) -> str:
+        """The name behind the dataset's, with its ``@``."""
+        return "@" + self.name.partition("@")[2]
+
+
+def top_datasets(host: Host) -> list[str]:
+    """Return every pool and what lies directly in it: ``["tank", "tank/chyves", ...]``."""
+    return host.ask("zfs", "list", "-H", "-d", "1", "-t", "filesystem", "-o", "name").stdout.split(
+        "\n"
+    )[:-1]
+
+
+def datasets(host: Host, roots: Sequence[str]) -> list[Dataset]:
+    """Return all filesystems and volumes at and below ``roots``, by one program."""
+    columns = f"name,type,used,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
+    listing = host.ask(
+        *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", columns, *roots)
+    )
+    return [_dataset(line) for line in listing.stdout.splitlines()]
+
+
+def _dataset(line: str) -> Dataset:
+    name, kind, used, volsize, origin, mountpoint, mounted, readonly, unfinished = line.split("\t")
+    return Dataset(
+        name,
+        kind == "volume",
+        int(used),
+        0 if volsize == "-" else int(volsize),
+        "" if origin == "-" else origin,
+        mountpoint if mountpoint.startswith("/") else "",
+        mounted == "yes",
+        readonly == "on",
+        unfinished != "-",
+    )
+
+
+def snapshots(host: Host, roots: Sequence[str]) -> list[Snapshot]:
+    """Return the snapshots of all datasets at and below ``roots``: by dataset, oldest first."""
+    columns = "name,used,creation,userrefs,clones"
+    listing = host.ask("zfs", "list", "-H", "-p", "-r", "-t", "snapshot", "-o", columns, *roots)
+    found = []
+    for line in listing.stdout.splitlines():
+        name, used, created, holds, clones = line.split("\t")
+        dependants = tuple(clones.split(",")) if clones not in ("", "-") else ()
+        found.append(Snapshot(name, int(used), int(created), int(holds), dependants))
+    return found
+
+
+def available(host: Host, dataset: str) -> int:
+    """Return how many bytes may still be written to a dataset."""
+    return int(host.ask("zfs", "get", "-H", "-p", "-o", "value", "available", dataset).stdout)
+
+
+def create_filesystem(host: Host, name: str, options: Mapping[str, str] | None = None) -> None:
+    """Create and mount a filesystem. Raises Conflict, Precondition, NotFound (its parent)."""
+    _change(host, "zfs", "create", *_options(options or {}), name)
+
+
+def create_volume(
+    host: Host, name: str, size: int, options: Mapping[str, str], *, sparse: bool = False
+) -> None:
+    """Create a volume of ``size`` bytes and wait for its device.
+
+    Raises Precondition if the pool has no room for it, HostError if its node does not come:
+    FreeBSD makes it asynchronously, and sometimes never (volmode set on the volume itself).
+    """
+    thin = ["-s"] if sparse else []
+    _change(host, "zfs", "create", *thin, "-V", str(size), *_options(options), name)
+    wait_for_nodes(host, [name])
+
+
+def wait_for_nodes(host: Host, volumes: Iterable[str]) -> None:
+    """Wait until the devices of ``volumes`` are there. Raises HostError after ten seconds."""
+    if host.plan is not None:
+        return
+    deadline = time.monotonic() + NODE_SECONDS
+    for volume in volumes:
+        node = host.path(f"/dev/zvol/{volume}")
+        while not node.exists():
+            if time.monotonic() > deadline:
+                raise HostError(
+                    f"the device /dev/zvol/{volume} did not appear",
+                    hint=f"'zfs rename {volume} {volume}.x' and back makes it anew",
+                )
+            time.sleep(0.01)
+
+
+def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
+    """Destroy a dataset or snapshots (never with -R). Raises Busy, Conflict, NotFound.
+
+    A recursive destroy is not atomic: what is left after a failure is still there to destroy.
+    """
+    _change(host, "zfs", "destroy", *(["-r"] if recursive else []), name)
+
+
+def rename(host: Host, old: str, new: str) -> None:
+    """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict."""
+    _change(host, "zfs", "rename", old, new)
+
+
+def set_property(host: Host, dataset: str, name: str, value: str) -> None:
+    _change(host, "zfs", "set", f"{name}={value}", dataset)
+
+
+def inherit_property(host: Host, dataset: str, name: str) -> None:
+    _change(host, "zfs", "inherit", name, dataset)
+
+
+def mount(host: Host, dataset: str) -> None:
+    _change(host, "zfs", "mount", dataset)
+
+
+def unmount(host: Host, dataset: str) -> None:
+    """Unmount a filesystem and those below it. Raises Busy."""
+    _change(host, "zfs", "unmount", dataset)
+
+
+def take_snapshots(host: Host, names: Sequence[str]) -> None:
+    """Take snapshots of whole trees (``dataset@label``), of one pool in one transaction group.
+
+    Raises Conflict if one exists already; then none is taken.
+    """
+    _change(host, "zfs", "snapshot", "-r", *names)
+
+
+def rollback(host: Host, snapshot: str) -> None:
+    """Roll one dataset back, destroying its snapshots that are newer. Raises Conflict, Busy."""
+    _change(host, "zfs", "rollback", "-r", snapshot)
+
+
+def space_freed(host: Host, snapshot: str) -> int:
+    """Return how many bytes destroying this snapshot (or range) recursively would free."""
+    dry = understand(host.try_ask("zfs", "destroy", "-r", "-n", "-v", "-p", snapshot))
+    for line in dry.stdout.splitlines():
+        word, _, value = line.partition("\t")
+        if word == "reclaim":
+            return int(value)
+    return 0
+
+
+def _options(options: Mapping[str, str]) -> list[str]:
+    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+
+
+def _change(host: Host, *argv: str) -> None:
+    understand(host.try_change(*argv))
+
+
+_KINDS: tuple[tuple[str, type[ChyvesError]], ...] = (
+    ("already exists", Conflict),
+    ("dependent clones", Conflict),
+    ("clones of previous snapshots exist", Conflict),
+    ("being held", Busy),
+    ("is busy", Busy),
+    ("out of space", Precondition),
+    ("no space left", Precondition),
+    ("quota exceeded", Precondition),
+    ("pool I/O is currently suspended", Precondition),
+    ("no such pool", NotFound),
+    ("does not exist", NotFound),
+    ("could not find any snapshots", NotFound),
+    ("permission denied", NotPermitted),
+    ("invalid character", Invalid),
+    ("name is too long", Invalid),
+)
+
+
+def understand(result: Result) -> Result:
+    """Return the result of a zfs command that succeeded, or raise the kind of error it names."""
+    if result.code == 0:
+        return result
+    said = result.complaint()
+    for words, kind in _KINDS:
+        if words in said:
+            raise kind(said)
+    return result.check()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest is doing: asked of the kernel, not of a file."""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chyves.backend import locks, vmm
+from chyves.backend.host import Host
+from chyves.backend.processes import bhyve_pids
+from chyves.backend.run import PIPE
+from chyves.backend.supervisor import FORCE
+from chyves.errors import Busy, HostError, Precondition
+from chyves.model import layout
+
+
+class Status(NamedTuple):
+    """What a guest is doing.
+
+    ``phase`` is ``stopped``, ``failed``, ``starting``, ``loading``, ``running``, ``restarting``,
+    ``unsupervised`` (bhyve runs, its supervisor was killed) or ``left`` (only the VM is left in
+    the kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended.
+    """
+
+    phase: str
+    has_vm: bool
+    supervisor: int = 0
+    bhyve: int = 0
+    reason: str = ""
+    exits: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def is_down(self) -> bool:
+        """Tell whether nothing of the guest runs; its VM may be left in the kernel."""
+        return not self.supervisor and not self.bhyve
+
+
+def statuses(host: Host, names: Sequence[str]) -> dict[str, Status]:
+    """Return what each guest is doing. Starts no program; looks once at the process table, and
+    only if there is a VM at all."""
+    vms = set(vmm.vms(host))
+    ours = vms & {layout.vm_name(name) for name in names}
+    pids = bhyve_pids(host) if ours else {}
+    return {name: _status(host, name, vms, pids) for name in names}
+
+
+def status(host: Host, name: str) -> Status:
+    return statuses(host, [name])[name]
+
+
+def _status(host: Host, name: str, vms: set[str], pids: Mapping[str, int]) -> Status:
+    vm = layout.vm_name(name)
+    kept = _kept(host, name)
+    supervisor = locks.held_by(host, layout.run_lock(name))
+    bhyve = pids.get(vm, 0)
+    if supervisor:
+        phase = kept.get("phase", "starting")
+    elif bhyve:
+        phase = "unsupervised"
+    elif vm in vms:
+        phase = "left"
+    else:
+        phase = "failed" if kept.get("phase") == "failed" else "stopped"
+    return Status(
+        phase, vm in vms, supervisor, bhyve, kept.get("reason", ""), kept.get("exits", ())
+    )
+
+
+def _kept(host: Host, name: str) -> dict[str, Any]:
+    """Return what the supervisor has kept of the guest's life; nothing if there is none."""
+    try:
+        kept: dict[str, Any] = json.loads(host.path(layout.state_file(name)).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return kept
+
+
+def require_down(host: Host, name: str, verb: str) -> None:
+    """Raise Busy if the guest runs, or its VM is still in the kernel."""
+    now = status(host, name)
+    if not now.is_down:
+        pid = now.bhyve or now.supervisor
+        raise Busy(f"cannot {verb} while it runs (pid {pid})", hint=f"chyves {name} stop")
+    if now.has_vm:
+        raise Busy(f"cannot {verb}: its VM is left in the kernel", hint=f"chyves {name} reclaim")
+
+
+class Launch:
+    """A supervisor that was started, and what it reports."""
+
+    def __init__(self, host: Host, order: Mapping[str, Any]) -> None:
+        reading, writing = os.pipe()
+        self._host = host
+        self._guest: str = order["guest"]
+        self._reports = os.fdopen(reading, "rb", buffering=0)
+        self._unread = b""
+        self._pending: list[dict[str, Any]] = []
+        self._waits_for_client: bool = order["waits_for_client"]
+        argv = [sys.executable, "-I", "-m", "chyves.supervise", str(writing)]
+        try:
+            child = host.runner.spawn(argv, stdin=PIPE, pass_fds=(writing,), new_session=True)
+        finally:
+            os.close(writing)
+        assert child.stdin is not None
+        with child.stdin as stdin:
+            stdin.write(json.dumps(dict(order)).encode())
+        child.wait()
+
+    def wait_for_supervisor(self) -> None:
+        """Wait until the supervisor holds the guest's run lock. Raises Busy, HostError."""
+        event = next(self._events(30), None)
+        if event is None:
+            raise HostError("its supervisor does not answer")
+        if event["phase"] == "refused":
+            raise Busy(event["reason"])
+
+    def wait(self, seconds: float) -> int:
+        """Wait until bhyve runs and return its pid.
+
+        bhyve runs once its process calls itself ``bhyve: NAME``: its devices are all open then.
+        Raises Precondition if its loader waits at a prompt, HostError if it ended, with why.
+        """
+        phase = "starting"
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in self._events(0.02):
+                phase, pid = event["phase"], event["pid"]
+                if phase in ("failed", "stopped"):
+                    raise HostError(
+                        f"did not stay up: {event['reason']}",
+                        hint=f"see {layout.bhyve_log(self._guest)}",
+                    )
+            if phase == "running" and self._is_up(pid):
+                return int(pid)
+        if phase == "loading":
+            raise Precondition(
+                "its loader waits at a prompt: nothing to boot?",
+                hint=f"look with 'chyves {self._guest} console', or end it with "
+                f"'chyves {self._guest} stop'",
+            )
+        raise HostError(f"not running after {seconds:.0f} seconds (phase {phase})")
+
+    def _is_up(self, pid: int) -> bool:
+        if self._waits_for_client:
+            return vmm.exists(self._host, layout.vm_name(self._guest))
+        return bhyve_pids(self._host).get(layout.vm_name(self._guest)) == pid
+
+    def _events(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """Yield what has been reported, waiting at most so long for something."""
+        if not self._pending:
+            self._read(seconds)
+        while self._pending:
+            yield self._pending.pop(0)
+
+    def _read(self, seconds: float) -> None:
+        ready, _, _ = select.select([self._reports], [], [], seconds)
+        if not ready:
+            return
+        data = self._reports.read(65536)
+        if not data:
+            raise HostError("its supervisor ended without a word", hint="see dmesg")
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        self._pending += [json.loads(line) for line in lines]
+
+
+def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:
+    """Press the guest's power button, or with ``force`` take its power away.
+
+    The supervisor does it, in whatever phase the guest is; where it was killed, bhyve is asked
+    itself (SIGTERM is the power button: bhyve(8)).
+    """
+    if now.supervisor:
+        _signal(now.supervisor, FORCE if force else signal.SIGTERM)
+    elif force:
+        vmm.force_poweroff(host, layout.vm_name(name))
+    else:
+        _signal(now.bhyve, signal.SIGTERM)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def wait_until_down(host: Host, names: Sequence[str], seconds: float) -> Iterator[str]:
+    """Yield each guest's name as it has ended; those that have not after so long are missing."""
+    left = list(names)
+    deadline = time.monotonic() + seconds
+    while left:
+        now = statuses(host, left)
+        for name in [name for name in left if now[name].is_down]:
+            left.remove(name)
+            yield name
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Numbers that only one guest can have, as all files and the host have them now.
+
+The caller holds the host's lock until what it chose is written.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from chyves.backend import net, store, wiring
+from chyves.backend.host import Host
+from chyves.model import layout, network, numbers
+from chyves.model.guest import Guest
+from chyves.model.interfaces import Interface
+from chyves.model.properties import offset
+
+
+def taken(
+    inventory: store.Inventory, interfaces: Iterable[str] = (), *, but: str = ""
+) -> numbers.Taken:
+    """Return what is in use by guests (all, or all but one), bridges and the host."""
+    guests = ((guest.name, guest.config) for guest in inventory.guests if guest.name != but)
+    return numbers.in_use(guests, inventory.globals, interfaces)
+
+
+def next_tap(inventory: store.Inventory, actual: Mapping[str, Interface]) -> str:
+    return numbers.next_tap(taken(inventory, actual), offset(inventory.globals, "tap_start_offset"))
+
+
+def next_serial(inventory: store.Inventory) -> str:
+    return numbers.next_serial(taken(inventory), offset(inventory.globals, "console_start_offset"))
+
+
+def settle_restored(host: Host, inventory: store.Inventory, guest: Guest) -> list[str]:
+    """Put in order what a guest's properties of old claim: numbers that others have by now are
+    chosen anew, taps that came back rejoin a bridge, taps that went leave theirs.
+
+    ``guest`` is as it was before. Returns a sentence for each thing that was changed.
+    """
+    inventory = store.refresh(host, inventory)
+    restored = inventory.guest(guest.name)
+    notes = _choose_anew(host, inventory, restored)
+    if wiring.is_automatic(inventory):
+        notes += _rewire(host, store.refresh(host, inventory), guest)
+    return notes
+
+
+def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> list[str]:
+    others = taken(inventory, but=restored.name)
+    values = dict(restored.config)
+    changed = {}
+    if others.serials.keys() & {values.get("serial", "")}:
+        changed["serial"] = next_serial(inventory)
+    if others.ports.keys() & {values.get("uefi_vnc_port", "")}:
+        first = offset(inventory.globals, "uefi_vnc_port_start_offset")
+        changed["uefi_vnc_port"] = numbers.next_port(others, first)
+    if changed:
+        store.set_values(host, layout.guest_config(restored.pool, restored.name), changed)
+    return [
+        f"{name} is {value} now: another guest has the old one" for name, value in changed.items()
+    ]
+
+
+def _rewire(host: Host, inventory: store.Inventory, before: Guest) -> list[str]:
+    """Bring bridges and taps in line with the restored interfaces."""
+    now = inventory.guest(before.name)
+    owned = wiring.owners(inventory.guests, but=now.name)
+    actual = net.interfaces(host)
+    notes = []
+    wanted: list[str] = []
+    for name in dict.fromkeys(now.net_ifaces()):
+        if name.startswith("tap") and name in owned:
+            fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
+            notes.append(f"{fresh} takes the place of {name}, which {owned[name]} has now")
+            name = fresh
+        wanted.append(name)
+    if tuple(wanted) != now.net_ifaces():
+        values = {"net_ifaces": network.join_interfaces(wanted)}
+        store.set_values(host, layout.guest_config(now.pool, now.name), values)
+    gone = [name for name in before.net_ifaces() if name not in wanted and name not in owned]
+    if gone:
+        change = network.remove_interfaces(
+            before.name, before.net_ifaces(), gone, wiring.associations(inventory), actual
+        )
+        wiring.carry_out(host, inventory, change._replace(guest={}))
+    for name in wanted:
+        inventory = store.refresh(host, inventory)
+        known = wiring.associations(inventory)
+        if name.startswith("tap") and not known.bridges_with(name):
+            others = [other for other in wanted if other != name]
+            change = network.add_tap(
+                now.name, others, name, known.default, known, net.interfaces(host), owners=owned
+            )
+            wiring.carry_out(host, inventory, change._replace(guest={}))
+            notes.append(f"{name} joined {known.default}")
+    return notes

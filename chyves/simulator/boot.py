@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a simulated host has after power-on."""
 
+import shlex
 import sys
 
 from chyves.simulator import hardware, kernel
@@ -18,9 +19,8 @@ def boot(world: World) -> None:
         interfaces.boot(world)
         for name, size in world.machine.pools.items():
             pools.create(world, name, size)
+    command = shlex.join([sys.executable, "-I", "-m", "chyves.simulator", str(world.directory)])
     for name in PROGRAMS:
         program = world.bin / name
-        program.write_text(
-            f'#!/bin/sh\nexec {sys.executable} -I -m chyves.simulator "{world.directory}" {name} "$@"\n'
-        )
+        program.write_text(f'#!/bin/sh\nexec {command} {name} "$@"\n')
         program.chmod(0o755)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The one object a command receives. Everything in it is built on first use."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chyves.errors import Exit, NotPermitted
+from chyves.output import Output, Report
+
+if TYPE_CHECKING:
+    from chyves.backend.host import Host
+    from chyves.backend.store import Inventory
+
+
+class App:
+    """One run of chyves: the host, the options, what is reported."""
+
+    def __init__(self) -> None:
+        self.output = Output()
+        self.report = Report(self.output)
+        self.selector = ""
+        self.command = ""
+        self._simulated: Path | None = None
+        self._dry = False
+
+    def simulate(self, directory: Path) -> None:
+        """Work on the host simulated in ``directory``."""
+        self._simulated = Path(directory)
+
+    def dry_run(self) -> None:
+        """Run nothing that changes the host, and ask nothing."""
+        self._dry = self.output.yes = True
+
+    @cached_property
+    def host(self) -> "Host":
+        from chyves.hosts import open_host
+
+        host = open_host(self._simulated)
+        if self._dry:
+            host.plan = []
+        if host.simulated:
+            self.output.say(f"chyves: the host is simulated, in {host.simulated}")
+        return host
+
+    @property
+    def inventory(self) -> "Inventory":
+        """All pools and guests, as they are now."""
+        from chyves.backend.store import read_inventory
+
+        inventory = read_inventory(self.host)
+        for problem in inventory.problems:
+            self.report.warn(problem)
+        return inventory
+
+    def require_root(self) -> None:
+        """Raise NotPermitted unless run by root (or with --dry-run)."""
+        if not self._dry and not self.host.is_root():
+            raise NotPermitted(
+                "only root may do this", hint="run it with doas or sudo, or look with --dry-run"
+            )
+
+    def guest_names_for_completion(self) -> Iterable[str]:
+        """Return the names of all guests; none, rather than a complaint, if that cannot be."""
+        try:
+            self.output.quiet = True
+            return [guest.name for guest in self.inventory.guests]
+        except Exception:
+            return []
+
+    def finish(self) -> Exit:
+        """Print what the report holds back, and return the exit code."""
+        host = self.__dict__.get("host")
+        return self.report.finish(self.command, host.plan if host else None)

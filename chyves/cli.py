@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: global options, ``<selector> <verb>``, and exceptions to exit codes."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from chyves.app import App
+from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
+from chyves.errors import ChyvesError, Exit, Invalid
+from chyves.model.words import near
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    entries: dict[str, Entry]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.entries.get(cmd_name)
+        return entry.load() if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(word, entry.summary) for word, entry in self.entries.items()])
+
+
+class Verbs(Lazy):
+    """What can be said behind a selector of guests."""
+
+    entries = GUEST_VERBS
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.entries:
+            raise Invalid(f"no such verb: {args[0]}", hint=near(args[0], self.entries, "verbs"))
+        ctx.obj.command = args[0]
+        return super().resolve_command(ctx, args)
+
+
+class Root(Lazy):
+    """``chyves <command> ...`` or ``chyves <selector> <verb> ...``."""
+
+    entries = TOP_COMMANDS
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word in self.entries:
+            ctx.obj.command = word
+            return super().resolve_command(ctx, args)
+        if word in GUEST_VERBS:
+            synopsis = GUEST_VERBS[word].synopsis[0]
+            raise Invalid(f"{word} of which guest?", hint=f"chyves {synopsis}")
+        if len(args) == 1 and not ctx.resilient_parsing:
+            raise Invalid(
+                f"no such command: {word}",
+                hint=near(word, [*self.entries, *GUEST_VERBS], "commands")
+                or "chyves <guest> <verb>, or 'chyves help'",
+            )
+        ctx.obj.selector = word
+        return word, Verbs(word, add_help_option=True, options_metavar=""), args[1:]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [*ctx.obj.guest_names_for_completion(), "all", "defaults", "global"]
+        head, comma, last = incomplete.rpartition(",")
+        guests = [CompletionItem(head + comma + n) for n in names if n.startswith(last)]
+        return [*super().shell_complete(ctx, incomplete), *guests]
+
+
+def _root() -> Root:
+    from chyves.commands.options import changing_options, reading_options, simulate_option
+
+    options: list[click.Parameter] = [simulate_option(), *changing_options(), *reading_options()]
+    unique = {option.name: option for option in options}
+    return Root(
+        "chyves",
+        params=list(unique.values()),
+        add_help_option=False,
+        context_settings={"max_content_width": 100},
+        invoke_without_command=True,
+        callback=_no_command,
+    )
+
+
+@click.pass_context
+def _no_command(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        TOP_COMMANDS["help"].load().invoke(ctx)
+
+
+def run(arguments: list[str], app: App | None = None) -> int:
+    """Run one command line and return its exit code."""
+    app = app or App()
+    words = [
+        "help" if word in ("-h", "--help") and i == 0 else word for i, word in enumerate(arguments)
+    ]
+    try:
+        _root().main(words, prog_name="chyves", standalone_mode=False, obj=app)
+        return int(app.finish())
+    except ChyvesError as error:
+        app.report.failed(error)
+        return int(app.finish())
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        app.report.failed(_usage(error))
+        return int(app.finish())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _bug(error, app)
+
+
+def _usage(error: click.ClickException) -> Invalid:
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx:
+        hint = error.ctx.get_usage().replace("\n", " ")
+    return Invalid(error.format_message().rstrip("."), hint=hint)
+
+
+def _interrupted() -> int:
+    sys.stderr.write("chyves: interrupted\n")
+    return int(Exit.INTERRUPTED)
+
+
+def _bug(error: Exception, app: App) -> int:
+    if app.output.verbose:
+        traceback.print_exc()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    sys.stderr.write(f"chyves: bug: {type(error).__name__}: {error} ({place})\n")
+    sys.stderr.write("hint: run it again with -v and report what it prints\n")
+    return int(Exit.BUG)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``dataset <pool> install``: set chyves up on a pool."""
+
+import time
+import uuid
+
+import click
+
+from chyves import __version__
+from chyves.app import App
+from chyves.backend import locks, store, zfs
+from chyves.commands.options import Changing
+from chyves.errors import Conflict, HostError, Invalid, NotFound
+from chyves.model import layout
+from chyves.model.properties import Scope, initial_values
+
+CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
+"""Spelled as chyves 0.2.0 spelled it."""
+
+
+@click.command("dataset", cls=Changing)
+@click.argument("pool")
+@click.argument("action")
+@click.pass_obj
+def dataset(app: App, pool: str, action: str) -> None:
+    """Set chyves up on a pool: the first one becomes primary, the others hold guests only."""
+    if action != "install":
+        raise Invalid(f"no such dataset command: {action}", hint="chyves dataset <pool> install")
+    with app.report.item(pool), locks.host_lock(app.host):
+        install(app, pool)
+
+
+def install(app: App, pool: str) -> None:
+    """Create the datasets and property files of a pool.
+
+    The pool's property file comes last and makes it true. Until then an install that was killed
+    can be run again.
+    """
+    inventory = app.inventory
+    role = "secondary" if _other_primary(inventory, pool) else "primary"
+    _check(app, inventory, pool)
+    have = set(inventory.datasets)
+    for name, options in _datasets(pool, role):
+        if name not in have:
+            zfs.create_filesystem(app.host, name, options)
+    if role == "primary":
+        _write_primary_files(app, pool)
+    now = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime())
+    pool_values = {
+        **initial_values(Scope.POOL),
+        "creation": f"Dataset originally created on {now} by chyves {__version__} "
+        f"using dataset version {layout.DATASET_VERSION}",
+        "dataset_version": layout.DATASET_VERSION,
+        "dataset_role": role,
+    }
+    if role == "primary" and not _has_install_snapshot(app, pool):
+        label = f"{time.strftime('%Y%m%d', time.gmtime())}-{CONFIG_SNAPSHOT}-{__version__}"
+        zfs.take_snapshots(app.host, [f"{layout.config_dataset(pool)}@{label}"])
+    store.create_config(app.host, layout.pool_config(pool), pool_values)
+    zfs.inherit_property(app.host, layout.root_dataset(pool), zfs.UNFINISHED)
+    _verify_mounted(app, pool)
+    app.report.done(pool, f"set up as {role} pool", role=role)
+
+
+def _other_primary(inventory: store.Inventory, pool: str) -> bool:
+    return any(other.role == "primary" and other.name != pool for other in inventory.pools)
+
+
+def _check(app: App, inventory: store.Inventory, pool: str) -> None:
+    """Refuse a pool that is not there, has chyves already, or has something else in its place."""
+    tops = zfs.top_datasets(app.host)
+    if pool not in (name.partition("/")[0] for name in tops):
+        pools = ", ".join(name for name in tops if "/" not in name) or "none"
+        raise NotFound(f"no such pool: {pool}", hint=f"pools: {pools}")
+    if any(known.name == pool for known in inventory.pools):
+        raise Conflict(f"chyves is already set up on {pool}")
+    root = inventory.datasets.get(layout.root_dataset(pool))
+    if root and not root.is_unfinished:
+        raise Conflict(f"{root.name} exists and was not made by chyves", hint="rename it first")
+    folder = app.host.path(layout.root_mountpoint(pool))
+    if not root and folder.is_dir() and any(folder.iterdir()):
+        raise Conflict(
+            f"{layout.root_mountpoint(pool)} is not empty", hint="move what is in it elsewhere"
+        )
+
+
+def _datasets(pool: str, role: str) -> list[tuple[str, dict[str, str]]]:
+    root = layout.root_dataset(pool)
+    mountpoint = {"mountpoint": layout.root_mountpoint(pool), zfs.UNFINISHED: "install"}
+    wanted: list[tuple[str, dict[str, str]]] = [
+        (root, mountpoint),
+        (layout.config_dataset(pool), {}),
+        (layout.guests_dataset(pool), {}),
+    ]
+    if role == "primary":
+        wanted += [
+            (layout.logs_dataset(pool), {"compression": "on"}),
+            (layout.resource_dataset(pool, "Firmware"), {}),
+            (layout.resource_dataset(pool, "ISO"), {}),
+            (layout.resource_dataset(pool, "ISO", "null.iso"), {}),
+        ]
+    return wanted
+
+
+def _write_primary_files(app: App, pool: str) -> None:
+    today = time.strftime("%Y%m%d", time.gmtime())
+    globals_ = {
+        **initial_values(Scope.GLOBAL),
+        "check_for_updates_last_check": today,
+        "check_for_updates_unique_id": str(uuid.uuid4()),
+    }
+    store.create_config(app.host, layout.defaults_config(pool), initial_values(Scope.DEFAULTS))
+    store.create_config(app.host, layout.global_config(pool), globals_)
+    null = layout.resource_file(pool, "ISO", "null.iso")
+    app.host.note(f"an empty {null}", lambda: store.write_file(app.host, null, ""))
+
+
+def _has_install_snapshot(app: App, pool: str) -> bool:
+    config = layout.config_dataset(pool)
+    if app.host.plan is not None:
+        return False
+    return any(CONFIG_SNAPSHOT in taken.name for taken in zfs.snapshots(app.host, [config]))
+
+
+def _verify_mounted(app: App, pool: str) -> None:
+    """``zfs create`` exits with 0 where it could not mount."""
+    if app.host.plan is not None:
+        return
+    for made in zfs.datasets(app.host, [layout.root_dataset(pool)]):
+        if not made.is_volume and not made.is_mounted:
+            raise HostError(f"{made.name} is not mounted", hint=f"zfs mount {made.name}")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``delete``: guests, with all they have."""
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, locks, store, wiring, zfs
+from chyves.commands.options import Changing
+from chyves.errors import Busy, Conflict, Invalid
+from chyves.model import layout
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest
+
+KEEPNET = "keepnet"
+"""Ends the name of a deleted guest's dataset when its taps are to stay."""
+
+
+@click.command("delete", cls=Changing)
+@click.argument("how", required=False, metavar="[force|keepnet]")
+@click.pass_obj
+def delete(app: App, how: str | None) -> None:
+    """Delete guests with their disks, snapshots and taps; with force the guests cloned from them
+    too, with keepnet not the taps."""
+    if how not in (None, "force", KEEPNET):
+        raise Invalid(f"no such way to delete: {how}", hint="chyves <guest> delete [force|keepnet]")
+    inventory = app.inventory
+    inventory.require_current()
+    chosen = inventory.select(app.selector)
+    sweep(app, inventory)
+    doomed = _with_clones(inventory, chosen) if how == "force" else _clones_first(inventory, chosen)
+    for guest in doomed:
+        with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+            delete_guest(app, guest, keep_taps=how == KEEPNET)
+
+
+def delete_guest(app: App, guest: Guest, *, keep_taps: bool) -> None:
+    """Delete one guest; the caller holds its lock.
+
+    The rename that takes it out of sight makes it true: ``zfs destroy -r`` can stop halfway, a
+    rename cannot. What is left is cleared away by the next delete.
+    """
+    guests.require_down(app.host, guest.name, "delete it")
+    dataset = layout.guest_dataset(guest.pool, guest.name)
+    _refuse_dependants(app, dataset)
+    app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
+    stamp = time.strftime("%Y%m%d%H%M%S") + (KEEPNET if keep_taps else "")
+    hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
+    zfs.rename(app.host, dataset, hidden)
+    _finish(app, guest, hidden, keep_taps=keep_taps)
+    app.report.done(guest.name, "deleted")
+
+
+def _finish(app: App, guest: Guest, hidden: str, *, keep_taps: bool) -> None:
+    if not keep_taps:
+        with locks.host_lock(app.host):
+            wiring.release_taps(app.host, store.refresh(app.host, app.inventory), guest)
+    _destroy_patiently(app, hidden)
+
+
+def _destroy_patiently(app: App, hidden: str) -> None:
+    """Destroy what is out of sight; a device may be held for a moment after bhyve has ended."""
+    for attempt in range(20):
+        try:
+            zfs.destroy(app.host, hidden, recursive=True)
+            return
+        except Busy:
+            if attempt == 19:
+                raise
+            time.sleep(0.1)
+
+
+def sweep(app: App, inventory: store.Inventory) -> None:
+    """Finish the deletes that were killed halfway."""
+    for dataset in inventory.datasets.values():
+        place = layout.classify(dataset.name)
+        if not isinstance(place, layout.Deleted):
+            continue
+        with app.report.item(place.guest), locks.guest_lock(app.host, place.guest):
+            if not app.host.path(dataset.mountpoint).exists():
+                continue  # whoever was at it has finished
+            app.output.say(f"finishing the delete of {place.guest}")
+            guest = _deleted_guest(app, inventory, place, dataset)
+            keep = place.stamp.endswith(KEEPNET)
+            _finish(app, guest, dataset.name, keep_taps=keep)
+
+
+def _deleted_guest(
+    app: App, inventory: store.Inventory, place: layout.Deleted, dataset: zfs.Dataset
+) -> Guest:
+    """Return a deleted guest as far as it is still there."""
+    try:
+        config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
+    except OSError:
+        config = ConfigFile()
+    return Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
+
+
+def _refuse_dependants(app: App, dataset: str) -> None:
+    """Raise Conflict if a clone depends on a snapshot of the guest, Busy if one is held."""
+    for snapshot in zfs.snapshots(app.host, [dataset]):
+        if snapshot.clones:
+            raise Conflict(
+                f"others are cloned from it: {', '.join(_owners(snapshot.clones))}",
+                hint="delete them first, or all together with: delete force",
+            )
+        if snapshot.holds:
+            raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")
+
+
+def _owners(datasets: Sequence[str]) -> list[str]:
+    """Return the guests that own these datasets; a dataset that is no guest's goes by its name."""
+    return list(
+        dict.fromkeys(getattr(layout.classify(name), "guest", "") or name for name in datasets)
+    )
+
+
+def _children(inventory: store.Inventory) -> dict[str, list[str]]:
+    """Return which guests are cloned from which."""
+    children: dict[str, list[str]] = {}
+    for dataset in inventory.datasets.values():
+        origin = dataset.origin.partition("@")[0]
+        parent = getattr(layout.classify(origin), "guest", "") if origin else ""
+        child = getattr(layout.classify(dataset.name), "guest", "")
+        if parent and child and child not in children.setdefault(parent, []):
+            children[parent].append(child)
+    return children
+
+
+def _with_clones(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+    """Return the guests with all that is cloned from them, the last clones first."""
+    children = _children(inventory)
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        for child in children.get(name, []):
+            visit(child)
+        if name not in ordered:
+            ordered.append(name)
+
+    for guest in chosen:
+        visit(guest.name)
+    return [inventory.guest(name) for name in ordered]
+
+
+def _clones_first(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+    """Return the same guests, in an order in which each may be deleted."""
+    names = {guest.name for guest in chosen}
+    return [guest for guest in _with_clones(inventory, chosen) if guest.name in names]

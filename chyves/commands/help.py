@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``help`` and ``version``: they need no root, no pool and no FreeBSD."""
+
+import click
+
+from chyves import __version__
+from chyves.app import App
+from chyves.commands.options import Reading
+from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
+from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
+
+LEGEND = (
+    ("<guest>", "the name of one guest"),
+    ("<guest>[,...]", "one name, or several with commas between"),
+    ("all", "every guest"),
+    ("[ ]", "may be left out"),
+    ("a|b", "a or b"),
+    ("{n}", "a number"),
+)
+
+
+@click.command("version", cls=Reading)
+@click.pass_obj
+def version(app: App) -> None:
+    """Show versions."""
+    facts = _versions(app)
+    app.report.data = facts
+    for name, value in facts.items():
+        app.output.line(f"{name}: {value}" if app.output.headers else f"{name}\t{value}")
+
+
+def _versions(app: App) -> dict[str, str]:
+    facts = {
+        "chyves": __version__,
+        "dataset version": DATASET_VERSION,
+        "guest version": GUEST_VERSION,
+        "host": app.host.system(),
+    }
+    if app.host.simulated:
+        facts["simulated in"] = str(app.host.simulated)
+    return facts
+
+
+@click.command("help", cls=Reading)
+@click.pass_obj
+def help_command(app: App) -> None:
+    """Show the whole command language."""
+    app.report.data = {
+        "version": __version__,
+        "commands": [_as_data(word, entry) for word, entry in _entries()],
+    }
+    app.output.line(f"chyves {__version__}, bhyve virtual-machine manager\n")
+    app.output.line("COMMANDS:")
+    for _, entry in _entries():
+        for synopsis in entry.synopsis:
+            app.output.line(f"  chyves {synopsis}")
+        app.output.line(f"      {entry.summary}")
+    app.output.line("\nWORDS:")
+    for word, meaning in LEGEND:
+        app.output.line(f"  {word:<14}{meaning}")
+    app.output.line("\nOptions of each command: chyves <command> --help. More: man chyves")
+
+
+def _entries() -> list[tuple[str, Entry]]:
+    return sorted([*TOP_COMMANDS.items(), *GUEST_VERBS.items()])
+
+
+def _as_data(word: str, entry: Entry) -> dict[str, object]:
+    return {"word": word, "synopsis": list(entry.synopsis), "summary": entry.summary}

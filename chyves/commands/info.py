@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``info`` and the tables of ``list``: guests and their disks in columns."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, store, zfs
+from chyves.commands.options import talk_options
+from chyves.errors import Invalid
+from chyves.model import kinds, layout
+from chyves.model.guest import Guest
+from chyves.output import columns as terminal_columns
+
+ALL = "zbprvstcudn"
+
+FLAGS_HELP = (
+    ("a", "all columns"),
+    ("b", "CPUs and memory"),
+    ("c", "of what the disks are clones"),
+    ("d", "descriptions"),
+    ("h", "this help"),
+    ("k", "guests only, without their disks"),
+    ("l", "through a pager"),
+    ("n", "notes"),
+    ("p", "pool"),
+    ("r", "role of the pool"),
+    ("s", "VM in the kernel, running, start at boot"),
+    ("t", "template"),
+    ("u", "UEFI settings"),
+    ("v", "operating system, loader, version, interfaces, serial port"),
+    ("w", "cut to the width of the terminal"),
+    ("z", "sizes"),
+    ("H", "tab-separated, without a header line"),
+)
+
+
+class Shown(NamedTuple):
+    """A guest as the columns see it."""
+
+    guest: Guest
+    role: str
+    used: int
+    status: guests.Status
+    disks: Sequence[zfs.Dataset]
+
+
+Cell = Callable[[Shown], str]
+
+
+class Column(NamedTuple):
+    """A column: its header, its cell for a guest."""
+
+    header: str
+    cell: Cell
+
+
+def _property(name: str) -> Cell:
+    return lambda shown: shown.guest.config.get(name) or "-"
+
+
+def _running(shown: Shown) -> str:
+    now = shown.status
+    if now.bhyve:
+        return f"YES ({now.bhyve})"
+    return "NO" if now.is_down else now.phase.upper()
+
+
+def _rcboot(shown: Shown) -> str:
+    value = shown.guest.config.get("rcboot", "0")
+    return "NO" if value in ("", "0", "-") else f"YES ({value})"
+
+
+def _address(shown: Shown) -> str:
+    config = shown.guest.config
+    ip, port = config.get("uefi_vnc_ip"), config.get("uefi_vnc_port")
+    return f"{ip}:{port}" if ip and port else "-"
+
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "b": (Column("CPU", _property("cpu")), Column("RAM", _property("ram"))),
+    "p": (Column("Pool", lambda shown: shown.guest.pool),),
+    "r": (Column("Dataset Role", lambda shown: shown.role),),
+    "v": (
+        Column("OS", _property("os")),
+        Column("Loader", _property("loader")),
+        Column(f"CGV ({layout.GUEST_VERSION})", _property("chyves_guest_version")),
+        Column("net-ifaces", _property("net_ifaces")),
+        Column("Serial", _property("serial")),
+    ),
+    "s": (
+        Column("VMM", lambda shown: "YES" if shown.status.has_vm else "NO"),
+        Column("Running", _running),
+        Column("rcboot", _rcboot),
+    ),
+    "t": (
+        Column(
+            "Template", lambda shown: "YES" if shown.guest.config.get("template") == "yes" else "NO"
+        ),
+    ),
+    "u": (
+        Column("UEFI Console", _property("uefi_console_output")),
+        Column("UEFI Firmware", _property("uefi_firmware")),
+        Column("UEFI IP:Port", _address),
+        Column("UEFI Mouse", _property("uefi_vnc_mouse_type")),
+        Column("UEFI Pause", _property("uefi_vnc_pause_until_client_connect")),
+        Column("UEFI Resolution", _property("uefi_vnc_res")),
+    ),
+}
+
+
+@click.command(
+    "info",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    params=talk_options(short=False),
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-FLAGS]")
+@click.pass_obj
+def info(app: App, words: tuple[str, ...]) -> None:
+    """Show guests and their disks in the columns that the flags name."""
+    inventory = app.inventory
+    flags = "".join(words) or inventory.globals.get("default_info_flags") or "-h"
+    flags = flags.replace("-", "")
+    if "h" in flags:
+        _help(app)
+        return
+    show(app, inventory, inventory.guests, flags)
+
+
+def _help(app: App) -> None:
+    app.output.line("chyves info -<flags>")
+    for flag, meaning in FLAGS_HELP:
+        app.output.line(f"  {flag}  {meaning}")
+
+
+def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: str) -> None:
+    """Print the table; ``flags`` are the letters of ``info``."""
+    known = {flag for flag, _ in FLAGS_HELP}
+    unknown = sorted(set(flags) - known)
+    if unknown:
+        raise Invalid(
+            f"info has no flag {unknown[0]}", hint=f"flags: {''.join(f for f, _ in FLAGS_HELP)}"
+        )
+    if "H" in flags:
+        app.output.headers = False
+    rows = _shown(app, inventory, chosen)
+    app.report.data = [as_data(app, shown) for shown in rows]
+    if not rows and app.output.headers:
+        app.output.say("no guests")
+        return
+    letters = ALL if "a" in flags else "".join(f for f in ALL if f in flags)
+    headers, table = _table(app, rows, letters, with_disks="k" not in flags)
+    cut = terminal_columns() if "w" in flags else 0
+    app.output.table(headers, table, cut=cut, paged="l" in flags)
+
+
+def _shown(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Shown]:
+    roles = {pool.name: pool.role for pool in inventory.pools}
+    now = guests.statuses(app.host, [guest.name for guest in chosen])
+    disks = inventory.disks_by_guest()
+    return [
+        Shown(
+            guest,
+            roles.get(guest.pool, "-"),
+            inventory.datasets[layout.guest_dataset(guest.pool, guest.name)].used,
+            now[guest.name],
+            disks.get((guest.pool, guest.name), ()),
+        )
+        for guest in chosen
+    ]
+
+
+def _table(
+    app: App, rows: Sequence[Shown], letters: str, *, with_disks: bool
+) -> tuple[list[str], list[list[str]]]:
+    headers = ["Guest/Disks" if with_disks else "Guest", *_headers(letters)]
+    table = []
+    for shown in rows:
+        table.append([shown.guest.name, *_guest_cells(app, shown, letters)])
+        if with_disks:
+            for disk in shown.disks:
+                name = disk.name.rpartition("/")[2]
+                table.append([f"  {name}", *_disk_cells(app, shown, disk, name, letters)])
+    return headers, table
+
+
+_SINGLE = {"z": "Size", "c": "Clone", "d": "Description", "n": "Notes"}
+
+
+def _headers(letters: str) -> list[str]:
+    found: list[str] = []
+    for letter in letters:
+        found += (
+            [_SINGLE[letter]]
+            if letter in _SINGLE
+            else [column.header for column in COLUMNS[letter]]
+        )
+    return found
+
+
+def _guest_cells(app: App, shown: Shown, letters: str) -> list[str]:
+    cells: list[str] = []
+    for letter in letters:
+        if letter in COLUMNS:
+            cells += [column.cell(shown) for column in COLUMNS[letter]]
+        elif letter == "z":
+            cells.append(_size(app, shown.used))
+        elif letter == "c":
+            cells.append(_parent(shown.disks[0]) if shown.disks else "NO")
+        else:
+            cells.append(shown.guest.config.get("description" if letter == "d" else "notes") or "-")
+    return cells
+
+
+def _disk_cells(app: App, shown: Shown, disk: zfs.Dataset, name: str, letters: str) -> list[str]:
+    cells: list[str] = []
+    for letter in letters:
+        if letter in COLUMNS:
+            cells += ["-"] * len(COLUMNS[letter])
+        elif letter == "z":
+            cells.append(_size(app, disk.volsize))
+        elif letter == "c":
+            cells.append(_parent(disk))
+        else:
+            key = f"{name}_description" if letter == "d" else f"{name}_notes"
+            cells.append(shown.guest.config.get(key) or "-")
+    return cells
+
+
+def _size(app: App, size: int) -> str:
+    return str(size) if app.output.exact else kinds.format_bytes(size)
+
+
+def _parent(disk: zfs.Dataset) -> str:
+    place = layout.classify(disk.origin.partition("@")[0]) if disk.origin else None
+    guest = getattr(place, "guest", "")
+    return f"Child of {guest}" if guest else "NO"
+
+
+def as_data(app: App, shown: Shown) -> dict[str, Any]:
+    """Return all there is to say about a guest, for JSON: sizes in bytes, absent values null."""
+    now = shown.status
+    return {
+        "name": shown.guest.name,
+        "pool": shown.guest.pool,
+        "pool_role": shown.role,
+        "used": shown.used,
+        "phase": now.phase,
+        "vm": now.has_vm,
+        "pid": now.bhyve or None,
+        "supervisor": now.supervisor or None,
+        "last_end": now.reason or None,
+        "exits": list(now.exits),
+        "properties": dict(shown.guest.config.items()),
+        "disks": [
+            {
+                "name": disk.name.rpartition("/")[2],
+                "dataset": disk.name,
+                "size": disk.volsize,
+                "used": disk.used,
+                "origin": disk.origin or None,
+            }
+            for disk in shown.disks
+        ],
+    }

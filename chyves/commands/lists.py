@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``list``: what there is on this host. Needs no root and nothing set up."""
+
+from collections.abc import Callable, Mapping
+
+import click
+
+from chyves.app import App
+from chyves.backend import wiring
+from chyves.commands import info, resources, snapshot
+from chyves.commands.options import Reading
+from chyves.errors import Invalid
+from chyves.model import network
+from chyves.model.properties import Scope, find
+from chyves.model.words import near
+
+
+@click.command("list", cls=Reading)
+@click.argument("words", nargs=-1, metavar="[WORD [NAME]]")
+@click.pass_obj
+def list_command(app: App, words: tuple[str, ...]) -> None:
+    """Show all guests; or bridges, defaults, disks, firmware, global properties, media, pools,
+    known properties, snapshots; or one property of all guests."""
+    if not words:
+        list_guests(app)
+        return
+    word, rest = words[0], words[1:]
+    if len(rest) > (1 if word in ("global", "snapshots") else 0):
+        raise Invalid(f"list {word} takes no more words: {' '.join(rest)}")
+    if word in LISTS:
+        LISTS[word](app, rest[0] if rest else "")
+    else:
+        list_property(app, word)
+
+
+def list_guests(app: App) -> None:
+    inventory = app.inventory
+    flags = (inventory.globals.get("default_list_flags") or "-skdp").replace("-", "")
+    info.show(app, inventory, inventory.guests, flags)
+
+
+def list_disks(app: App, _: str) -> None:
+    inventory = app.inventory
+    info.show(app, inventory, inventory.guests, "zdn")
+
+
+def list_pools(app: App, _: str) -> None:
+    pools = app.inventory.pools
+    app.report.data = [
+        {"name": pool.name, "role": pool.role, "version": pool.version} for pool in pools
+    ]
+    app.output.table(
+        ("Pool:", "Role:", "Version:"), [(pool.name, pool.role, pool.version) for pool in pools]
+    )
+
+
+def list_defaults(app: App, _: str) -> None:
+    inventory = app.inventory
+    inventory.primary()
+    _show_values(app, "Guest Default:", inventory.defaults)
+
+
+def _show_values(app: App, header: str, values: Mapping[str, str]) -> None:
+    app.report.data = dict(values)
+    app.output.table((header, "Value:"), sorted(values.items()))
+
+
+def list_global(app: App, name: str) -> None:
+    """Show the properties of the pools, and the global ones, which the primary pool keeps."""
+    inventory = app.inventory
+    pools = [inventory.pool(name)] if name else list(inventory.pools)
+    rows: list[tuple[str, str, str, str]] = []
+    data = {}
+    for pool in pools:
+        groups = {"pool": pool.config}
+        if pool.role == "primary":
+            groups = {"global": inventory.globals, **groups}
+        data[pool.name] = {kind: dict(values) for kind, values in groups.items()}
+        for kind, values in groups.items():
+            rows += [(pool.name, kind, key, value) for key, value in sorted(values.items())]
+    app.report.data = data
+    app.output.table(("Pool:", "Type:", "Property:", "Value:"), rows)
+
+
+def list_properties(app: App, _: str) -> None:
+    """Show which properties the guests have."""
+    names = sorted({name for guest in app.inventory.guests for name in guest.config})
+    data = []
+    for name in names:
+        known = find(name, Scope.GUEST)
+        data.append({"name": name, "help": known.help if known else None})
+    app.report.data = data
+    app.output.table(("Property:", "Meaning:"), [(d["name"], d["help"] or "-") for d in data])
+
+
+def list_property(app: App, name: str) -> None:
+    """Show one property of all guests."""
+    inventory = app.inventory
+    if not find(name, Scope.GUEST) and not any(name in guest.config for guest in inventory.guests):
+        names = {key for guest in inventory.guests for key in guest.config}
+        raise Invalid(f"nothing to list: {name}", hint=near(name, [*LISTS, *names], "lists"))
+    rows = [(guest.name, guest.value(name)) for guest in inventory.guests]
+    app.report.data = [{"guest": guest, "value": value} for guest, value in rows]
+    app.output.table(("Guest:", f"{name}:"), rows)
+
+
+def list_snapshots(app: App, name: str) -> None:
+    inventory = app.inventory
+    chosen = inventory.select(name) if name else list(inventory.guests)
+    snapshot.show_snapshots(app, chosen, top_only=not name)
+
+
+def list_bridges(app: App, _: str) -> None:
+    """Show each bridge, where it leads, and its taps with their guests."""
+    inventory = app.inventory
+    known = network.associations(inventory.globals, inventory.defaults.get("bridge") or "")
+    owners = wiring.owners(inventory.guests)
+    data = []
+    for bridge in known.bridges.values():
+        data.append(
+            {
+                "name": bridge.name,
+                "default": bridge.name == known.default,
+                "uplink": bridge.uplink or None,
+                "taps": [{"name": tap, "guest": owners.get(tap)} for tap in bridge.taps],
+            }
+        )
+        if app.output.headers:
+            _describe_bridge(app, bridge, known.default, owners)
+        else:
+            taps = ",".join(bridge.taps) or "-"
+            app.output.line(f"{bridge.name}\t{bridge.uplink or '-'}\t{taps}")
+    app.report.data = data
+
+
+def _describe_bridge(
+    app: App, bridge: network.Bridge, default: str, owners: Mapping[str, str]
+) -> None:
+    app.output.line(f"Bridge: {bridge.name}{' (default)' if bridge.name == default else ''}")
+    if bridge.leads_out:
+        app.output.line(f"  uplink: {bridge.uplink}")
+    else:
+        undecided = "" if bridge.uplink else " (attach an interface, or set it private)"
+        app.output.line(f"  private{undecided}")
+    for tap in bridge.taps:
+        app.output.line(f"  {tap}  {owners.get(tap, '-')}")
+
+
+LISTS: dict[str, Callable[[App, str], None]] = {
+    "bridges": list_bridges,
+    "defaults": list_defaults,
+    "disks": list_disks,
+    "firmware": lambda app, _: resources.show(app, "Firmware"),
+    "global": list_global,
+    "iso": lambda app, _: resources.show(app, "ISO"),
+    "pools": list_pools,
+    "properties": list_properties,
+    "snapshots": list_snapshots,
+}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options that many verbs share, and the two kinds of verbs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chyves.app import App
+
+
+def _into(
+    setter: Callable[[App, Any], None],
+) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value:
+            setter(ctx.obj, value)
+        return value
+
+    return callback
+
+
+def _flag(names: list[str], text: str, setter: Callable[[App, Any], None]) -> click.Option:
+    return click.Option(
+        names, is_flag=True, expose_value=False, callback=_into(setter), help=text, is_eager=True
+    )
+
+
+def _set_output(name: str, value: bool) -> Callable[[App, Any], None]:
+    return lambda app, _: setattr(app.output, name, value)
+
+
+def simulate_option() -> click.Option:
+    return click.Option(
+        ["--simulate"],
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        expose_value=False,
+        is_eager=True,
+        default=lambda: os.environ.get("CHYVES_SIMULATE"),
+        callback=_into(lambda app, directory: app.simulate(directory)),
+        help="Work on the FreeBSD host simulated in DIR.",
+    )
+
+
+def talk_options(*, short: bool = True) -> list[click.Parameter]:
+    return [
+        _flag(
+            ["-q", "--quiet"] if short else ["--quiet"],
+            "Say nothing but data and errors.",
+            _set_output("quiet", True),
+        ),
+        _flag(
+            ["-v", "--verbose"] if short else ["--verbose"],
+            "Say more.",
+            _set_output("verbose", True),
+        ),
+        _flag(["--json"], "Report as JSON.", _set_output("json", True)),
+    ]
+
+
+def reading_options(*, short: bool = True) -> list[click.Parameter]:
+    return [
+        *talk_options(short=short),
+        _flag(
+            ["-H", "--no-headers"],
+            "Tab-separated, without a header line.",
+            _set_output("headers", False),
+        ),
+        _flag(
+            ["-p", "--exact"] if short else ["--exact"],
+            "Exact numbers.",
+            _set_output("exact", True),
+        ),
+    ]
+
+
+def changing_options() -> list[click.Parameter]:
+    return [
+        *talk_options(),
+        _flag(
+            ["-n", "--dry-run"],
+            "Show what would be run, and run nothing.",
+            lambda app, _: app.dry_run(),
+        ),
+        _flag(["-y", "--yes"], "Do not ask.", _set_output("yes", True)),
+    ]
+
+
+class Reading(click.Command):
+    """A verb that only looks: it needs no root and starts a fixed number of programs."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params.extend(reading_options())
+
+
+class Mixed(click.Command):
+    """A word under which some forms only look and others change something."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        options = {option.name: option for option in [*reading_options(), *changing_options()]}
+        self.params.extend(options.values())
+
+
+class Changing(click.Command):
+    """A verb that changes something: it needs root, and says with --dry-run what it would do."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params.extend(changing_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.obj.require_root()
+        return super().invoke(ctx)

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``get``, ``set`` and ``unset``: properties of guests, their defaults and the host."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.commands.options import Changing, Reading
+from chyves.errors import Invalid, NotFound, Precondition
+from chyves.model import layout
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest
+from chyves.model.properties import (
+    Assignment,
+    Context,
+    Effect,
+    Scope,
+    find,
+    known_names,
+    require_may_unset,
+    validate,
+)
+from chyves.model.words import near
+
+SHARED = {"global": Scope.GLOBAL, "defaults": Scope.DEFAULTS}
+"""Words that name a file of the primary pool where others name guests."""
+
+
+class Group(NamedTuple):
+    """Assignments and what they are for, as they stand together on the command line."""
+
+    target: str
+    values: dict[str, str]
+
+
+@click.command("get", cls=Reading)
+@click.argument("name", metavar="PROPERTY|all")
+@click.pass_obj
+def get(app: App, name: str) -> None:
+    """Show one property of guests, or all of them."""
+    inventory = app.inventory
+    if app.selector in SHARED:
+        inventory.primary()
+        file = inventory.globals if app.selector == "global" else inventory.defaults
+        _show(app, [(app.selector, dict(file))], name, SHARED[app.selector])
+        return
+    chosen = inventory.select(app.selector)
+    values = []
+    for guest in chosen:
+        own = dict(guest.config)
+        if name != "all" and name not in own and find(name, Scope.GUEST):
+            own[name] = guest.value(name)
+        values.append((guest.name, own))
+    _show(app, values, name, Scope.GUEST)
+
+
+def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scope: Scope) -> None:
+    if name == "all":
+        app.report.data = dict(found)
+        for owner, values in found:
+            if app.output.headers and len(found) > 1:
+                app.output.line(f"{owner}:")
+            rows = [(owner, *item) for item in sorted(values.items())]
+            if app.output.headers:
+                app.output.table(("Property:", "Value:"), [row[1:] for row in rows])
+            else:
+                app.output.table((), rows)
+        return
+    data = {}
+    for owner, values in found:
+        with app.report.item(owner):
+            if name not in values:
+                names = [*values, *known_names(scope)]
+                raise NotFound(f"no such property: {name}", hint=near(name, names, "properties"))
+            data[owner] = {name: values[name]}
+            separator = "\t" if not app.output.headers else "="
+            label = f"{owner}\t{name}" if not app.output.headers else f"{owner}'s {name}"
+            app.output.line(f"{label}{separator}{values[name]}")
+    app.report.data = data
+
+
+@click.command("set", cls=Changing)
+@click.argument("words", nargs=-1, required=True, metavar="PROPERTY=VALUE... [GUESTS ...]")
+@click.pass_obj
+def set_command(app: App, words: tuple[str, ...]) -> None:
+    """Set properties. A word without = names other guests, for the assignments behind it."""
+    inventory = app.inventory
+    inventory.require_current()
+    groups = _groups(app.selector, words)
+    for group in groups:
+        if group.target not in SHARED:
+            inventory.select(group.target)
+    for group in groups:
+        if group.target in SHARED:
+            with app.report.item(group.target), locks.host_lock(app.host):
+                _set_shared(app, inventory, group)
+            continue
+        for guest in inventory.select(group.target):
+            with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+                _set_guest(app, inventory, guest, group.values)
+
+
+def _groups(selector: str, words: Sequence[str]) -> list[Group]:
+    """Return the assignments by what they are for. Raises Invalid if one has none."""
+    groups = [Group(selector, {})]
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            groups.append(Group(word, {}))
+        elif name in groups[-1].values:
+            raise Invalid(f"{name} is set twice")
+        else:
+            groups[-1].values[name] = value
+    for group in groups:
+        if not group.values:
+            raise Invalid(
+                f"nothing to set for {group.target}",
+                hint="chyves <guest> set <property>=<value> [...]; quote a value with blanks",
+            )
+    return groups
+
+
+def _set_shared(app: App, inventory: store.Inventory, group: Group) -> None:
+    """Set properties of the host or the defaults; the caller holds the host's lock."""
+    scope = SHARED[group.target]
+    primary = inventory.primary().name
+    inventory = store.refresh(app.host, inventory)
+    is_global = scope is Scope.GLOBAL
+    current = inventory.globals if is_global else inventory.defaults
+    context = Context(
+        current=current,
+        defaults=inventory.defaults,
+        globals=inventory.globals,
+        firmware=_firmware(app, inventory),
+    )
+    wanted = _validated(scope, group.values, context)
+    path = layout.global_config(primary) if is_global else layout.defaults_config(primary)
+    _write(app, path, group.target, current, wanted)
+
+
+def _validated(scope: Scope, values: dict[str, str], context: Context) -> list[Assignment]:
+    """Return all that is to be written. Raises why not, before anything is."""
+    wanted: list[Assignment] = []
+    for name, value in values.items():
+        with_before = dict(context.current) | {one.name: one.value for one in wanted}
+        judged = Context(
+            with_before,
+            context.defaults,
+            context.globals,
+            context.guest,
+            context.taken,
+            context.firmware,
+            context.addresses,
+        )
+        wanted += validate(scope, name, value, judged)
+    return wanted
+
+
+def _write(
+    app: App, path: str, owner: str, current: ConfigFile, wanted: Sequence[Assignment]
+) -> None:
+    values = {one.name: one.value for one in wanted}
+    changed = any(current.get(name) != value for name, value in values.items())
+    store.set_values(app.host, path, values)
+    for one in wanted:
+        if one.note:
+            app.report.warn(f"{owner}: {one.note}")
+    said = " ".join(f"{name}={value}" for name, value in values.items())
+    app.report.done(owner, f"{'set' if changed else 'has'} {said}", changed=changed, values=values)
+
+
+def _set_guest(app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str]) -> None:
+    """Set properties of one guest, all or none; the caller holds its lock."""
+    _require_possible(app, guest, values)
+    with locks.host_lock(app.host):
+        inventory = store.refresh(app.host, inventory)
+        current = inventory.guest(guest.name).config
+        context = Context(
+            current=current,
+            defaults=inventory.defaults,
+            globals=inventory.globals,
+            guest=guest.name,
+            taken=numbers.taken(inventory),
+            firmware=_firmware(app, inventory),
+        )
+        wanted = _validated(Scope.GUEST, values, context)
+        dataset = layout.guest_dataset(guest.pool, guest.name)
+        path = layout.guest_config(guest.pool, guest.name)
+        template = next((one for one in wanted if one.effect is Effect.READ_ONLY), None)
+        if template and template.value == "no":
+            zfs.inherit_property(app.host, dataset, "readonly")
+        _write(app, path, guest.name, current, wanted)
+        if template and template.value == "yes":
+            zfs.set_property(app.host, dataset, "readonly", "on")
+
+
+def _require_possible(app: App, guest: Guest, values: dict[str, str]) -> None:
+    if guest.is_template and values.get("template") != "no":
+        raise Precondition(
+            "a template is read-only", hint=f"chyves {guest.name} set template=no comes first"
+        )
+    rows = [find(name, Scope.GUEST) for name in values]
+    fixed = [row.name for row in rows if row and row.stopped]
+    if fixed:
+        guests.require_down(app.host, guest.name, f"change {', '.join(fixed)}")
+
+
+def _firmware(app: App, inventory: store.Inventory) -> list[str]:
+    """Return the names of the firmware that has been imported."""
+    folder = app.host.path(layout.resource_folder(inventory.primary().name, layout.FIRMWARE))
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
+@click.command("unset", cls=Changing)
+@click.argument("name", metavar="PROPERTY")
+@click.pass_obj
+def unset(app: App, name: str) -> None:
+    """Remove a property that guests can do without."""
+    inventory = app.inventory
+    inventory.require_current()
+    for guest in inventory.select(app.selector):
+        with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+            _require_possible(app, guest, {name: ""})
+            require_may_unset(name, guest.config)
+            path = layout.guest_config(guest.pool, guest.name)
+            store.change_config(
+                app.host, path, lambda config: config.unset([name]), what=f"no {name}"
+            )
+            had = name in guest.config
+            app.report.done(guest.name, f"{name} removed" if had else f"has no {name}", changed=had)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``iso`` and ``firmware``: files that guests boot from, each in a dataset of its own."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import click
+
+from chyves.app import App
+from chyves.backend import locks, store, zfs
+from chyves.commands.options import Mixed
+from chyves.errors import Conflict, Invalid, NotFound, Precondition
+from chyves.model import kinds, layout
+
+WORDS = "list|import <file>|rename <name> <new>|delete <name>"
+
+
+@click.command("iso", cls=Mixed)
+@click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@click.pass_obj
+def iso(app: App, words: tuple[str, ...]) -> None:
+    """Keep installation media on the primary pool."""
+    _dispatch(app, "ISO", words)
+
+
+@click.command("firmware", cls=Mixed)
+@click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@click.pass_obj
+def firmware(app: App, words: tuple[str, ...]) -> None:
+    """Keep UEFI firmware on the primary pool."""
+    _dispatch(app, "Firmware", words)
+
+
+def _dispatch(app: App, kind: str, words: tuple[str, ...]) -> None:
+    match words:
+        case ("list",):
+            show(app, kind)
+        case ("import", source):
+            import_file(app, kind, source)
+        case ("rename", old, new):
+            rename(app, kind, old, new)
+        case ("delete", name):
+            delete(app, kind, name)
+        case _:
+            verb = kind.lower()
+            raise Invalid(
+                f"no such {verb} command: {' '.join(words) or '(nothing)'}",
+                hint=f"chyves {verb} {WORDS}",
+            )
+
+
+def show(app: App, kind: str) -> None:
+    """Print the resources of a kind with their sizes."""
+    inventory = app.inventory
+    found = _resources(app, inventory, kind)
+    app.report.data = [
+        {"name": name, "size": size, "path": layout.resource_file(pool, kind, name)}
+        for name, pool, size in found
+    ]
+    title = "ISO" if kind == "ISO" else "UEFI Firmware"
+    rows = [
+        (name, str(size) if app.output.exact else kinds.format_bytes(size))
+        for name, _, size in found
+    ]
+    app.output.table((title, "Size"), rows)
+
+
+def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[str, str, int]]:
+    found = []
+    for dataset in inventory.datasets.values():
+        place = layout.classify(dataset.name)
+        if isinstance(place, layout.Resource) and place.kind == kind:
+            path = app.host.path(layout.resource_file(place.pool, kind, place.name))
+            if path.is_file():
+                found.append((place.name, place.pool, path.stat().st_size))
+    return found
+
+
+def import_file(app: App, kind: str, source: str) -> None:
+    """Copy a local file in. The rename of the finished copy makes it true."""
+    app.require_root()
+    inventory = app.inventory
+    inventory.require_current()
+    pool = inventory.primary().name
+    path = Path(source)
+    name = kinds.component(path.name)
+    size = _size_of_regular_file(path)
+    with app.report.item(name), locks.host_lock(app.host):
+        _require_new(inventory, kind, name)
+        free = zfs.available(app.host, layout.resource_dataset(pool, kind))
+        if size > free:
+            raise Precondition(
+                f"{pool} has no room for it: {kinds.format_bytes(size)} wanted, "
+                f"{kinds.format_bytes(free)} free"
+            )
+        dataset = layout.resource_dataset(pool, kind, name)
+        leftover = inventory.datasets.get(dataset)
+        if leftover:
+            zfs.destroy(app.host, dataset)
+        zfs.create_filesystem(app.host, dataset, {zfs.UNFINISHED: "import"})
+        target = layout.resource_file(pool, kind, name)
+        app.host.note(f"cp {source} {target}", lambda: _copy(app, path, target))
+        zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
+        app.report.done(name, f"imported, {kinds.format_bytes(size)}", size=size)
+
+
+def _size_of_regular_file(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise NotFound(f"{path}: {error.strerror}", hint="import takes a local file") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Invalid(f"{path} is not a regular file")
+    return status.st_size
+
+
+def _copy(app: App, source: Path, target: str) -> None:
+    app.host.may_write(target)
+    final = app.host.path(target)
+    partial = final.with_name(f".{final.name}.part")
+    try:
+        shutil.copyfile(source, partial)
+        with partial.open("rb") as copied:
+            os.fsync(copied.fileno())
+        partial.replace(final)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise Precondition(f"cannot copy {source}: {error.strerror}") from error
+
+
+def _require_new(inventory: store.Inventory, kind: str, name: str) -> None:
+    pool = inventory.primary().name
+    there = inventory.datasets.get(layout.resource_dataset(pool, kind, name))
+    if there and not there.is_unfinished:
+        raise Conflict(
+            f"there is a {kind} resource {name} already",
+            hint=f"chyves {kind.lower()} delete {name}, or rename the file",
+        )
+
+
+def _existing(app: App, inventory: store.Inventory, kind: str, name: str) -> str:
+    """Return the pool of a resource. Raises NotFound."""
+    found = {known: pool for known, pool, _ in _resources(app, inventory, kind)}
+    if name not in found:
+        raise NotFound(
+            f"no such {kind} resource: {name}",
+            hint=f"there are: {', '.join(found) or 'none'}",
+        )
+    return found[name]
+
+
+def rename(app: App, kind: str, old: str, new: str) -> None:
+    """Rename a resource. The rename of its dataset makes it true: until then its file has both
+    names in there, so that neither side of it lacks its file."""
+    app.require_root()
+    inventory = app.inventory
+    inventory.require_current()
+    with app.report.item(old), locks.host_lock(app.host):
+        pool = _existing(app, inventory, kind, old)
+        kinds.component(new)
+        _require_new(inventory, kind, new)
+        app.output.confirm(f"Rename {old} to {new}?")
+        before = layout.resource_file(pool, kind, old)
+        also = f"{os.path.dirname(before)}/{new}"
+        after = layout.resource_file(pool, kind, new)
+        app.host.note(f"ln {before} {also}", lambda: _link(app, before, also))
+        zfs.rename(
+            app.host,
+            layout.resource_dataset(pool, kind, old),
+            layout.resource_dataset(pool, kind, new),
+        )
+        stale = f"{os.path.dirname(after)}/{old}"
+        app.host.note(f"rm {stale}", lambda: app.host.path(stale).unlink())
+        app.report.done(old, f"renamed to {new}")
+
+
+def _link(app: App, before: str, also: str) -> None:
+    app.host.path(also).unlink(missing_ok=True)
+    app.host.path(also).hardlink_to(app.host.path(before))
+
+
+def delete(app: App, kind: str, name: str) -> None:
+    """Delete a resource, unless a guest is set to use it."""
+    app.require_root()
+    inventory = app.inventory
+    inventory.require_current()
+    with app.report.item(name), locks.host_lock(app.host):
+        pool = _existing(app, inventory, kind, name)
+        if kind == "ISO" and name == "null.iso":
+            raise Precondition("null.iso belongs to chyves: UEFI guests start with it")
+        if kind == "Firmware":
+            users = [g.name for g in inventory.guests if g.value("uefi_firmware") == name]
+            if users:
+                raise Conflict(f"guests boot with {name}: {', '.join(users)}")
+        app.output.confirm(f"Delete {name}?")
+        zfs.destroy(app.host, layout.resource_dataset(pool, kind, name), recursive=True)
+        app.report.done(name, "deleted")

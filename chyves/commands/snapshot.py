@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``snapshot``: take, list, roll back to and delete snapshots of whole guests."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, locks, numbers, zfs
+from chyves.commands.options import Mixed
+from chyves.errors import Busy, Conflict, Invalid, NotFound
+from chyves.model import kinds, layout
+from chyves.model.guest import Guest
+
+AUTO_NAME = "@chyves-auto-named-snapshot-%Y%m%d-%H%M.%S"
+LIVE = "-LIVE-SYSTEM"
+
+
+@click.command("snapshot", cls=Mixed)
+@click.argument("words", nargs=-1, metavar="[@NAME|list|rollback [@NAME]|delete [@NAME|@A%B]]")
+@click.pass_obj
+def snapshot(app: App, words: tuple[str, ...]) -> None:
+    """Take a snapshot of guests, all in one act; or list, roll back to or delete one guest's."""
+    action = words[0] if words and not words[0].startswith("@") else "take"
+    rest = words if action == "take" else words[1:]
+    verbs = {"take": take, "list": show, "rollback": roll_back, "delete": delete}
+    if action not in verbs or len(rest) > 1 or (action == "list" and rest):
+        raise Invalid(
+            f"no such snapshot command: {' '.join(words)}",
+            hint="snapshot [@<name>], snapshot list|rollback|delete [@<name>]",
+        )
+    verbs[action](app, rest[0] if rest else "")
+
+
+def take(app: App, label: str) -> None:
+    """Snapshot each guest with all its disks and properties; guests of one pool in one act."""
+    app.require_root()
+    chosen = app.inventory.select(app.selector)
+    label = kinds.snapshot_label(label) if label else time.strftime(AUTO_NAME)
+    now = guests.statuses(app.host, [guest.name for guest in chosen])
+    wanted = {guest.name: label if now[guest.name].is_down else label + LIVE for guest in chosen}
+    with ExitStack() as held:
+        for guest in sorted(chosen, key=lambda guest: guest.name):
+            held.enter_context(locks.guest_lock(app.host, guest.name))
+        for pool in dict.fromkeys(guest.pool for guest in chosen):
+            _take_on(app, [guest for guest in chosen if guest.pool == pool], wanted)
+
+
+def _take_on(app: App, chosen: Sequence[Guest], wanted: dict[str, str]) -> None:
+    roots = {g.name: layout.guest_dataset(g.pool, g.name) + wanted[g.name] for g in chosen}
+    with app.report.item(",".join(roots)):
+        zfs.take_snapshots(app.host, list(roots.values()))
+        for name in roots:
+            app.report.done(name, f"snapshot {wanted[name]} taken", snapshot=wanted[name])
+
+
+def show(app: App, _: str) -> None:
+    guest = _single(app)
+    show_snapshots(app, [guest])
+
+
+def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False) -> None:
+    """Print the snapshots of guests: of all their datasets, or of the guests as a whole."""
+    roots = {layout.guest_dataset(g.pool, g.name): g.name for g in chosen}
+    found = zfs.snapshots(app.host, list(roots)) if roots else []
+    rows, data = [], []
+    for taken in found:
+        place = layout.classify(taken.dataset)
+        guest = getattr(place, "guest", "")
+        below = taken.dataset.removeprefix(
+            layout.guest_dataset(taken.name.partition("/")[0], guest)
+        )
+        if top_only and below:
+            continue
+        data.append(
+            {
+                "guest": guest,
+                "dataset": taken.dataset,
+                "name": taken.label,
+                "used": taken.used,
+                "created": taken.created,
+                "clones": list(taken.clones),
+                "holds": taken.holds,
+            }
+        )
+        used = str(taken.used) if app.output.exact else kinds.format_bytes(taken.used)
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(taken.created))
+        rows.append((f"{guest}{below}{taken.label}", used, when))
+    app.report.data = data
+    app.output.table(("Snapshot", "Used", "Taken"), rows)
+
+
+def roll_back(app: App, label: str) -> None:
+    """Put a guest back to a snapshot: everything is checked first, then all of it is done."""
+    app.require_root()
+    guest = _single(app)
+    with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+        guests.require_down(app.host, guest.name, "roll back")
+        root = layout.guest_dataset(guest.pool, guest.name)
+        taken = zfs.snapshots(app.host, [root])
+        label = _label(guest.name, root, taken, label)
+        targets, lost = _plan_rollback(app, root, taken, label)
+        if lost:
+            names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
+            app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
+        app.output.confirm(f"Roll {guest.name} back to {label}?")
+        for target in targets:
+            zfs.rollback(app.host, target.name)
+        with locks.host_lock(app.host):
+            if app.host.plan is None:
+                for note in numbers.settle_restored(app.host, app.inventory, guest):
+                    app.report.warn(f"{guest.name}: {note}")
+        app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
+
+
+def _plan_rollback(
+    app: App, root: str, taken: Sequence[zfs.Snapshot], label: str
+) -> tuple[list[zfs.Snapshot], list[zfs.Snapshot]]:
+    """Return the snapshots to go back to, properties last, and the newer ones that will go.
+
+    Raises Conflict or Busy if one of those has clones or is held.
+    """
+    targets, lost = [], []
+    for dataset in dict.fromkeys(snapshot.dataset for snapshot in taken):
+        own = [snapshot for snapshot in taken if snapshot.dataset == dataset]
+        place = next((i for i, s in enumerate(own) if s.label == label), None)
+        if place is None:
+            app.report.warn(f"{dataset} has no snapshot {label}: left as it is")
+            continue
+        targets.append(own[place])
+        lost += own[place + 1 :]
+    _refuse_if_needed(lost)
+    targets.sort(key=lambda snapshot: snapshot.dataset == f"{root}/.config")
+    return targets, lost
+
+
+def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
+    for snapshot in lost:
+        if snapshot.clones:
+            raise Conflict(
+                f"{snapshot.name} has clones: {', '.join(snapshot.clones)}",
+                hint="delete or promote the clones first",
+            )
+        if snapshot.holds:
+            raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")
+
+
+def delete(app: App, label: str) -> None:
+    """Delete a snapshot, or a range of them, of a guest with all its datasets."""
+    app.require_root()
+    guest = _single(app)
+    with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+        root = layout.guest_dataset(guest.pool, guest.name)
+        taken = zfs.snapshots(app.host, [root])
+        if "%" not in label:
+            label = _label(guest.name, root, taken, label)
+        doomed = _doomed(guest.name, root, taken, label)
+        _refuse_if_needed(doomed)
+        freed = zfs.space_freed(app.host, root + label)
+        for name in dict.fromkeys(snapshot.label for snapshot in doomed):
+            app.output.say(f"{guest.name}{name}")
+        app.output.confirm(f"Delete, and free {kinds.format_bytes(freed)}?")
+        zfs.destroy(app.host, root + label, recursive=True)
+        app.report.done(
+            guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
+        )
+
+
+def _doomed(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> list[zfs.Snapshot]:
+    """Return the snapshots that ``@a``, ``@a%b``, ``@a%``, ``@%b`` or ``@%`` name."""
+    first, percent, last = label.removeprefix("@").partition("%")
+    own = [s.label[1:] for s in taken if s.dataset == root]
+    for end in filter(None, (first, last)):
+        kinds.snapshot_label(f"@{end}")
+        if end not in own:
+            raise NotFound(f"no such snapshot: {guest}@{end}", hint=f"chyves {guest} snapshot list")
+    low = own.index(first) if first else 0
+    high = low if not percent else own.index(last) if last else len(own) - 1
+    names = set(own[low : high + 1])
+    if not names:
+        raise NotFound(f"no snapshots of {guest} in {label}")
+    return [snapshot for snapshot in taken if snapshot.label[1:] in names]
+
+
+def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> str:
+    """Return the label that was given if the guest has it, or that of its newest snapshot."""
+    own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
+    if not own:
+        raise NotFound(f"{guest} has no snapshots")
+    if not label:
+        return own[-1]
+    if kinds.snapshot_label(label) not in own:
+        raise NotFound(f"no such snapshot: {guest}{label}", hint=f"chyves {guest} snapshot list")
+    return label
+
+
+def _single(app: App) -> Guest:
+    chosen = app.inventory.select(app.selector)
+    if len(chosen) != 1:
+        raise Invalid("this takes one guest")
+    return chosen[0]

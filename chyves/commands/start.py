@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``start``: run guests."""
+
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, locks, net, store, vmm, wiring
+from chyves.backend.facts import gather_facts
+from chyves.commands.options import Changing
+from chyves.errors import NotFound, Precondition
+from chyves.model import bhyve, layout, network, preconditions
+from chyves.model.facts import HostFacts
+from chyves.model.guest import Disk, Guest
+
+SECONDS = 30.0
+"""How long a loader and the devices of a guest may take before start gives its verdict."""
+
+
+class Setting(NamedTuple):
+    """What all guests of one start have in common. ``media`` is the path of an ISO or empty."""
+
+    inventory: store.Inventory
+    facts: HostFacts
+    primary: str
+    media: str
+
+
+@click.command("start", cls=Changing)
+@click.argument("iso", required=False)
+@click.pass_obj
+def start(app: App, iso: str | None) -> None:
+    """Start guests, from an ISO if one is named, and wait until each runs."""
+    inventory = app.inventory
+    inventory.require_current()
+    chosen = inventory.select(app.selector)
+    primary = inventory.primary().name
+    setting = Setting(inventory, _facts(app, inventory), primary, _media(app, primary, iso))
+    launched: list[tuple[Guest, guests.Launch]] = []
+    for guest in chosen:
+        with app.report.item(guest.name):
+            launch = start_guest(app, setting, guest)
+            if launch:
+                launched.append((guest, launch))
+    for guest, launch in launched:
+        with app.report.item(guest.name):
+            pid = launch.wait(SECONDS)
+            app.report.done(guest.name, f"running (pid {pid})", pid=pid)
+
+
+def _facts(app: App, inventory: store.Inventory) -> HostFacts:
+    """Load the kernel modules that guests need, and look at what the host can do then."""
+    load = inventory.globals.get("auto_load_kernel_mods") != "no"
+    vmm.ready_modules(app.host, load=load)
+    return gather_facts(app.host, vmm.MODULES)
+
+
+def _media(app: App, primary: str, iso: str | None) -> str:
+    """Return the path of an ISO resource. Raises NotFound."""
+    if not iso:
+        return ""
+    path = layout.resource_file(primary, layout.ISO, iso)
+    if not iso.startswith(".") and "/" not in iso and app.host.path(path).is_file():
+        return path
+    hint = "chyves iso list shows what there is"
+    if Path(iso).is_file():
+        hint = f"chyves iso import {iso} brings the file in"
+    raise NotFound(f"no such ISO: {iso}", hint=hint)
+
+
+def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | None:
+    """Start one guest; None if it runs already. Raises why it cannot run."""
+    with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
+        now = guests.status(app.host, guest.name)
+        if now.supervisor or now.bhyve:
+            pid = now.bhyve or now.supervisor
+            app.report.done(guest.name, f"already running (pid {pid})", changed=False)
+            return None
+        guest = _as_it_is_now(app, setting, guest)
+        plan = _plan(app, setting, guest)
+        if now.has_vm:
+            app.output.say(f"{guest.name}: taking its old VM out of the kernel")
+            vmm.destroy(app.host, plan.vm)
+        _ready_network(app, setting, guest, undo)
+        for note in plan.notes:
+            app.report.warn(f"{guest.name}: {note}")
+        if app.host.plan is not None:
+            _show(app, plan)
+            return None
+        launch = guests.Launch(app.host, _order(app, setting, guest, plan))
+        launch.wait_for_supervisor()
+        undo.pop_all()
+        return launch
+
+
+def _as_it_is_now(app: App, setting: Setting, guest: Guest) -> Guest:
+    """Read the guest's properties again: others may have changed them before the lock was ours."""
+    path = layout.guest_config(guest.pool, guest.name)
+    try:
+        config = store.read_config(app.host, path)
+    except FileNotFoundError:
+        raise NotFound(f"no such guest any more: {guest.name}") from None
+    return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
+
+
+def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
+    disks = [
+        Disk(v.name.rpartition("/")[2], layout.volume_device(v.name), v.volsize, True)
+        for v in setting.inventory.disks(guest)
+    ]
+    media = setting.media or None
+    wanted = bhyve.needed_files(guest, disks, primary=setting.primary, media=media)
+    problems = preconditions.preconditions(
+        guest,
+        setting.facts,
+        disks,
+        primary=setting.primary,
+        media=media,
+        missing=[path for path in wanted if not app.host.path(path).exists()],
+    )
+    if problems:
+        raise Precondition(
+            "; ".join(problem.message for problem in problems),
+            hint="; ".join(problem.hint for problem in problems if problem.hint),
+        )
+    null = layout.resource_file(setting.primary, layout.ISO, "null.iso")
+    return bhyve.plan(
+        guest,
+        setting.facts,
+        disks,
+        primary=setting.primary,
+        media=media,
+        empty_media=null if app.host.path(null).is_file() else None,
+        eject_after=int(guest.value("eject_iso_on_n_reboot") or 0),
+        consolidate=guest.globals.get("consolidate_bhyve_pci_devices") == "yes",
+    )
+
+
+def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) -> None:
+    with locks.host_lock(app.host):
+        inventory = store.refresh(app.host, setting.inventory)
+        actual = net.interfaces(app.host)
+        taps = guest.taps()
+        if not wiring.is_automatic(inventory):
+            network.start_guest_on_system_network(guest.name, taps, actual)
+            return
+        change = network.start_guest(
+            guest.name,
+            taps,
+            wiring.associations(inventory),
+            actual,
+            bridged_addresses=setting.facts.bridged_addresses,
+        )
+        for note in change.notes:
+            app.output.say(f"{guest.name}: {note}")
+        undo.push(net.apply(app.host, change.steps))
+
+
+def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
+    """Return what the supervisor is told."""
+    return {
+        "simulated": str(app.host.simulated or ""),
+        "guest": guest.name,
+        "launches": [launch._asdict() for launch in plan.launches],
+        "eject_after": plan.eject_after,
+        "taps": list(plan.taps),
+        "waits_for_client": bool(plan.vnc and plan.vnc.wait),
+        "logs": _log_folders(guest, setting.primary),
+    }
+
+
+def _log_folders(guest: Guest, primary: str) -> list[str]:
+    """Return where the guest's life is logged (log_to_file, log_mode)."""
+    if guest.globals.get("log_to_file") != "yes":
+        return []
+    mode = guest.globals.get("log_mode") or "dual"
+    folders = []
+    if mode in ("host", "dual"):
+        folders.append(layout.host_logs(primary))
+    if mode in ("guest", "dual"):
+        folders.append(layout.guest_logs(guest.pool, guest.name))
+    return folders
+
+
+def _show(app: App, plan: bhyve.LaunchPlan) -> None:
+    """Add to a dry run what the supervisor would run."""
+    assert app.host.plan is not None
+    launch = plan.launches[0]
+    for tap in plan.taps:
+        app.host.plan.append(f"ifconfig {tap} up")
+    for argv in (launch.loader, launch.bhyve):
+        if argv:
+            app.host.plan.append(shlex.join(argv))

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every command: its word, where it is, how it is written, what it does.
+
+Help, completion, the manual page's test and the test of the whole synopsis iterate this table.
+"""
+
+import importlib
+from typing import NamedTuple
+
+import click
+
+
+class Entry(NamedTuple):
+    """A word of the command language. ``module`` is in chyves.commands; the synopsis has one line
+    for each form."""
+
+    module: str
+    command: str
+    synopsis: tuple[str, ...]
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module = importlib.import_module(f"chyves.commands.{self.module}")
+        command: click.Command = getattr(module, self.command)
+        return command
+
+
+TOP_COMMANDS: dict[str, Entry] = {
+    "dataset": Entry(
+        "dataset",
+        "dataset",
+        ("dataset <pool> install",),
+        "Set chyves up on a pool.",
+    ),
+    "firmware": Entry(
+        "resources",
+        "firmware",
+        (
+            "firmware list",
+            "firmware import <file>",
+            "firmware rename <name> <new>",
+            "firmware delete <name>",
+        ),
+        "Keep UEFI firmware.",
+    ),
+    "help": Entry("help", "help_command", ("help",), "Show this."),
+    "info": Entry("info", "info", ("info [-abcdhknprstuvwzl]",), "Show guests in columns."),
+    "iso": Entry(
+        "resources",
+        "iso",
+        ("iso list", "iso import <file>", "iso rename <name> <new>", "iso delete <name>"),
+        "Keep installation media.",
+    ),
+    "list": Entry(
+        "lists",
+        "list_command",
+        (
+            "list",
+            "list bridges",
+            "list defaults",
+            "list disks",
+            "list firmware",
+            "list global [<pool>|primary]",
+            "list iso",
+            "list pools",
+            "list properties",
+            "list snapshots [<guest>]",
+            "list <property>",
+        ),
+        "Show guests, or what the word says.",
+    ),
+    "network": Entry(
+        "network",
+        "network_command",
+        (
+            "network bridge{n} attach <interface>",
+            "network bridge{n} private",
+            "network bridge{n} default",
+            "network <guest> add tap|tap{n}|vale{s}[:{p}] [bridge{n}]",
+            "network <guest> remove tap{n}|vale{s}[:{p}]",
+        ),
+        "Arrange bridges, and interfaces of guests.",
+    ),
+    "version": Entry("help", "version", ("version",), "Show versions."),
+}
+
+GUEST_VERBS: dict[str, Entry] = {
+    "console": Entry(
+        "console", "console", ("<guest> console",), "Talk to a guest over its serial port."
+    ),
+    "create": Entry(
+        "create", "create", ("<guest>[,...] create [<size>] [<pool>]",), "Create guests."
+    ),
+    "delete": Entry(
+        "delete", "delete", ("<guest>[,...]|all delete [force|keepnet]",), "Delete guests."
+    ),
+    "get": Entry(
+        "properties",
+        "get",
+        ("<guest>[,...]|all|defaults|global get <property>|all",),
+        "Show properties.",
+    ),
+    "reclaim": Entry(
+        "stop",
+        "reclaim",
+        ("<guest>[,...]|all reclaim",),
+        "Take back what a guest has left in the kernel.",
+    ),
+    "set": Entry(
+        "properties",
+        "set_command",
+        (
+            "<guest>[,...]|all|defaults|global set <property>=<value> [...]"
+            " [<guest>[,...] <property>=<value> [...]]",
+        ),
+        "Set properties.",
+    ),
+    "snapshot": Entry(
+        "snapshot",
+        "snapshot",
+        (
+            "<guest>[,...]|all snapshot [@<name>]",
+            "<guest> snapshot list",
+            "<guest> snapshot rollback [@<name>]",
+            "<guest> snapshot delete [@<name>|@<first>%<last>]",
+        ),
+        "Take, list, roll back to and delete snapshots.",
+    ),
+    "start": Entry("start", "start", ("<guest>[,...]|all start [<iso>]",), "Start guests."),
+    "stop": Entry("stop", "stop", ("<guest>[,...]|all stop [force]",), "Stop guests."),
+    "unset": Entry(
+        "properties", "unset", ("<guest>[,...]|all unset <property>",), "Remove a property."
+    ),
+}

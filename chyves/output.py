@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""For people and for machines: what is printed, and where. Data on stdout, talk on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from chyves.errors import ChyvesError, Exit, NotPermitted
+
+SCHEMA = 1
+"""Number of the JSON envelope; chyves(8) describes it."""
+
+Row = Sequence[object]
+
+
+class Output:
+    """Where a command talks. Set once from the options of the command line."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self.headers = True
+        self.exact = False
+        self.quiet = False
+        self.verbose = False
+        self.yes = False
+
+    def line(self, text: str) -> None:
+        """Print a line of data."""
+        if not self.json:
+            sys.stdout.write(f"{text}\n")
+
+    def say(self, text: str) -> None:
+        """Tell a person what happens; not with -q."""
+        if not self.quiet:
+            sys.stdout.flush()
+            sys.stderr.write(f"{text}\n")
+
+    def detail(self, text: str) -> None:
+        """Tell more, with -v."""
+        if self.verbose:
+            self.say(text)
+
+    def complain(self, error: ChyvesError, about: str = "") -> None:
+        """Tell of a failure, even with -q."""
+        sys.stdout.flush()
+        prefix = f"chyves: {about}: " if about else "chyves: "
+        sys.stderr.write(f"{prefix}{error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+
+    def table(
+        self, headers: Sequence[str], rows: Sequence[Row], *, cut: int = 0, paged: bool = False
+    ) -> None:
+        """Print a table: aligned for people, lines cut to ``cut`` columns and through a pager if
+        asked for; or with -H tab-separated without a header line."""
+        if self.json:
+            return
+        cells = [[str(cell) for cell in row] for row in rows]
+        if not self.headers:
+            lines = ["\t".join(row) for row in cells]
+        else:
+            import tabulate
+
+            tabulate.MIN_PADDING = 0
+            text = tabulate.tabulate(
+                cells,
+                list(headers),
+                tablefmt="plain",
+                disable_numparse=True,
+                preserve_whitespace=True,
+            )
+            lines = [line.rstrip() for line in text.splitlines()]
+        if cut:
+            lines = [line[:cut] for line in lines]
+        if paged and sys.stdout.isatty():
+            page(lines)
+        else:
+            for line in lines:
+                self.line(line)
+
+    def confirm(self, question: str) -> None:
+        """Ask before something is lost. Raises NotPermitted on no, or where nobody can answer."""
+        if self.yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise NotPermitted(
+                f"not without a confirmation: {question}", hint="add --yes to go ahead"
+            )
+        sys.stdout.flush()
+        if not click.confirm(question, default=False, err=True):
+            raise NotPermitted("not done")
+
+
+class Report:
+    """What became of each target of a verb; one exit code sums it up."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._codes: list[Exit] = []
+        self._results: list[dict[str, Any]] = []
+        self._errors: list[dict[str, Any]] = []
+        self._warnings: list[str] = []
+        self.data: Any = None
+        """What a reading verb found, ready for JSON."""
+
+    @contextmanager
+    def item(self, name: str) -> Iterator[None]:
+        """Surround the work on one target: its failure is reported and does not stop the others."""
+        try:
+            yield
+        except ChyvesError as error:
+            self.failed(error, name)
+
+    def failed(self, error: ChyvesError, about: str = "") -> None:
+        self._output.complain(error, about)
+        self._codes.append(error.code)
+        self._errors.append(
+            {
+                "target": about or None,
+                "code": error.code.name.lower(),
+                "message": error.message,
+                "hint": error.hint or None,
+            }
+        )
+
+    def done(self, name: str, what: str, *, changed: bool = True, **facts: object) -> None:
+        """Note and print that ``what`` was done to ``name``, or was so already."""
+        self._output.line(f"{name}: {what}")
+        self._results.append({"target": name, "result": what, "changed": changed, **facts})
+
+    def warn(self, text: str) -> None:
+        self._output.say(f"chyves: {text}")
+        self._warnings.append(text)
+
+    def exit_code(self) -> Exit:
+        """Return 0, the code that all failures share, or 1."""
+        codes = set(self._codes)
+        if not codes:
+            return Exit.OK
+        return codes.pop() if len(codes) == 1 else Exit.FAILED
+
+    def finish(self, command: str, plan: list[str] | None) -> Exit:
+        """Print what comes last, a plan or the JSON envelope, and return the exit code."""
+        if plan is not None:
+            for step in plan:
+                self._output.line(step)
+        if self._output.json:
+            envelope = {
+                "schema": SCHEMA,
+                "command": command,
+                "ok": not self._codes,
+                "changed": plan is None and any(result["changed"] for result in self._results),
+                "data": self.data,
+                "results": self._results,
+                "plan": plan,
+                "warnings": self._warnings,
+                "errors": self._errors,
+            }
+            sys.stdout.write(json.dumps(envelope, indent=2) + "\n")
+        return self.exit_code()
+
+
+def page(lines: Sequence[str]) -> None:
+    """Show lines through less(1), which ends by itself if they fit the screen."""
+    from chyves.backend.run import PIPE, RealRunner
+
+    pager = RealRunner().spawn(["less", "-F", "-S"], stdin=PIPE, stdout=None, stderr=None)
+    try:
+        pager.communicate("".join(f"{line}\n" for line in lines).encode())
+    except BrokenPipeError:
+        pager.wait()
+
+
+def columns() -> int:
+    """Return the width of the terminal in characters (80 where there is none)."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 80

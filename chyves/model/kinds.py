@@ -74,9 +74,10 @@ class Integer:
         text = self.also.get(text.lower(), text)
         if not re.fullmatch(r"[0-9]+", text):
             raise Invalid(f"not a number: {text!r}", hint=f"valid: {self.describe()}")
-        if not self.low <= int(text) <= self.high:
+        digits = text.lstrip("0") or "0"
+        if len(digits) > 9 or not self.low <= int(digits) <= self.high:
             raise Invalid(f"{text} is out of range", hint=f"valid: {self.describe()}")
-        return str(int(text))
+        return digits
 
     def describe(self) -> str:
         return f"{self.low}..{self.high}"
@@ -130,7 +131,7 @@ ON_OFF = Choice(("on", "off"), {"yes": "on", "no": "off"})
 SIZE_HINT = "valid: a number with K, M, G or T; without one it is megabytes: 512M, 8G"
 
 _UNITS = "BKMGTPE"
-_SIZE = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:([kmgt])b?)?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,15}))?(?:([kmgt])b?)?", re.IGNORECASE | re.ASCII)
 
 
 def size_bytes(text: str) -> int:
@@ -175,12 +176,13 @@ def format_bytes(size: int, *, exact: bool = False) -> str:
 
 def block_size(text: str) -> str:
     """Return the bytes of a volume's blocks: a power of two from 512 to 128K (zfsprops(7))."""
-    bytes_ = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else size_bytes(text)
-    if not 512 <= bytes_ <= 131072 or bytes_ & (bytes_ - 1):
+    match = re.fullmatch(r"([0-9]{1,6})(k?)", text, re.IGNORECASE | re.ASCII)
+    size = int(match[1]) << (10 if match[2] else 0) if match else 0
+    if not 512 <= size <= 131072 or size & (size - 1):
         raise Invalid(
-            f"{text} is no block size", hint="valid: a power of two from 512 to 128K, or inherit"
+            f"{text!r} is no block size", hint="valid: a power of two from 512 to 128K, or inherit"
         )
-    return str(bytes_)
+    return str(size)
 
 
 def mac_address(text: str) -> str:
@@ -254,7 +256,7 @@ def bridge(text: str) -> str:
 
 
 def _numbered(text: str, base: str, high: int, what: str) -> str:
-    match = re.fullmatch(rf"{base}([0-9]+)", text)
+    match = re.fullmatch(rf"{base}([0-9]{{1,9}})", text)
     if not match or match[1] != str(int(match[1])) or int(match[1]) > high:
         raise Invalid(
             f"not {what}: {text!r}", hint=f"valid: {base}0 to {base}{high}, without leading zeros"

@@ -130,6 +130,5 @@ def _next(names: Iterable[str], base: str, offset: int, high: int) -> int:
 
 
 def _number(name: str, base: str) -> int | None:
-    digits = name.removeprefix(base)
-    known = name.startswith(base) and digits.isascii() and digits.isdigit()
-    return int(digits) if known else None
+    match = re.fullmatch(f"{base}([0-9]{{1,9}})", name)
+    return int(match[1]) if match else None

@@ -5,9 +5,11 @@ import secrets
 import time
 
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting
+from chyves.simulator.zfs import contents, mounting, nodes
 from chyves.simulator.zfs.datasets import Datasets
+from chyves.simulator.zfs.errors import RefusedError
 from chyves.simulator.zfs.moves import Moves
+from chyves.simulator.zfs.names import FILESYSTEM, VOLUME
 
 
 def create(world: World, name: str, size: int) -> None:
@@ -54,3 +56,33 @@ def size_of_vdev(size: int) -> int:
     usable = size - (4608 << 10)
     shift = max(24, (usable >> 4).bit_length())
     return usable >> shift << shift
+
+
+def bring_up(datasets: Datasets, moves: Moves, pool: str, *, mounted: bool = True) -> list[str]:
+    """Do what an import or the start of the host does for a pool: make the nodes of its volumes
+    as their volmode is now, and mount its filesystems. Returns complaints."""
+    tree = datasets.tree(pool)
+    for name in tree:
+        if datasets[name]["type"] == VOLUME:
+            nodes.refresh(datasets, moves, name)
+    due = [
+        name
+        for name in tree
+        if datasets[name]["type"] == FILESYSTEM
+        and "mounted" not in datasets[name]
+        and datasets.value(name, "canmount") == "on"
+    ]
+    return list(mounting.mount_all(datasets, moves, due if mounted else []))
+
+
+def take_down(datasets: Datasets, moves: Moves, pool: str, *, force: bool = False) -> None:
+    """Unmount all filesystems of a pool and remove the nodes of its volumes.
+    Raises RefusedError if something is in use."""
+    tree = datasets.tree(pool)
+    mounted = [name for name in tree if "mounted" in datasets[name]]
+    mounting.unmount_all(datasets, moves, mounted, force=force)
+    for name in tree:
+        if datasets[name]["type"] == VOLUME:
+            if nodes.is_open(datasets, name):
+                raise RefusedError("pool is busy")
+            nodes.vanish(datasets, moves, name)

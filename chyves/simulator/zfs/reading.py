@@ -124,6 +124,8 @@ class Reader:
             return "default" if self.raw(name, prop) == prop.default else "-"
         if prop.name == "volsize":
             return "local"
+        if prop.name in ("filesystem_count", "snapshot_count"):
+            return "default"
         if prop.setting is Setting.READONLY or prop.name in (
             "version",
             "utf8only",

@@ -153,7 +153,7 @@ class World:
                 try:
                     fcntl.flock(entry, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    started, title = json.loads(entry.read())
+                    started, title = json.loads(entry.readline())
                     return Process(int(path.stem), started, title)
                 return None
         except FileNotFoundError:
@@ -170,6 +170,5 @@ class RunningProcess:
 
     def set_title(self, title: str) -> None:
         """Show another command line, as setproctitle(3) does."""
-        text = json.dumps([self._started, title]).encode()
-        os.pwrite(self._descriptor, text, 0)
-        os.ftruncate(self._descriptor, len(text))
+        line = json.dumps([self._started, title]).encode() + b"\n"
+        os.pwrite(self._descriptor, line, 0)

@@ -67,13 +67,14 @@ class _Bhyve:
         self._set_topology(cpus)
         self._set_memory(name, memory, wired=config.is_true("memory.wired"))
         parts = start_devices(self.world, config, name)
+        self._check_debugger(config)
         self._check_rom(config)
         self._build_tables(config, memory)
         self.process.set_title(f"bhyve: {name}")
         vm = self._activate(config, record, cpus, memory, parts)
         self._pin(config, cpus)
         if bootrom(config) and not parts.has_lpc:
-            raise Abort(self._exit_report())
+            raise Abort(exit_report(self.world))
         if parts.said:
             sys.stdout.write("\n".join(parts.said) + "\n")
         return run(self.world, vm, destroys=config.is_true("destroy_on_poweroff") and self.is_15)
@@ -131,6 +132,11 @@ class _Bhyve:
         except VmmError as error:
             raise Stop(4, f"Unable to setup memory ({error.errno})") from None
 
+    def _check_debugger(self, config: Config) -> None:
+        port = config.get("gdb.port").rpartition(":")[2].removeprefix("w")
+        if port and not port.isdigit():
+            raise Stop(1, "bhyve: gdb address resolution: Name does not resolve")
+
     def _check_rom(self, config: Config) -> None:
         if bootrom(config) and not vmm.has_unrestricted_guest(self.world):
             says = "ROM boot failed: unrestricted guest capability not available"
@@ -170,9 +176,6 @@ class _Bhyve:
                     "Assertion failed: (error == 0), function fbsdrun_start_thread,"
                     " file /usr/src/usr.sbin/bhyve/bhyverun.c, line 539."
                 )
-
-    def _exit_report(self) -> str:
-        return exit_report(self.world)
 
 
 def exit_report(world: World) -> str:

@@ -92,7 +92,7 @@ def _act(world: World, options: Mapping[str, str], io: Io) -> int:
         vmm.create(world, name)
     try:
         record = vmm.find(world, name)
-        if not vmm.is_root():
+        if not world.is_root():
             raise VmmError(13)
     except VmmError as error:
         io.err(f"vm_open: {name} could not be opened: {error}")

@@ -285,17 +285,22 @@ def _listen(address: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))
-    except socket.gaierror:
-        raise Refused(ENOENT, "getaddrinfo: Name does not resolve") from None
-    except OverflowError:
-        raise Refused(ENOENT, "getaddrinfo: Invalid value for ai_socktype") from None
-    except OSError as error:
-        number = {errno.EADDRINUSE: EADDRINUSE, errno.EADDRNOTAVAIL: EADDRNOTAVAIL}.get(
-            error.errno or 0, error.errno or 0
-        )
-        raise Refused(number, f"bind: {strerror(number)}") from None
-    listener.listen(1)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise _cannot_listen(error) from None
+    listener.listen()
     return listener
+
+
+def _cannot_listen(error: OSError | OverflowError) -> Refused:
+    if isinstance(error, OverflowError):
+        return Refused(ENOENT, "getaddrinfo: Service was not recognized for socket type")
+    if isinstance(error, socket.gaierror):
+        return Refused(ENOENT, "getaddrinfo: Name does not resolve")
+    number = {errno.EADDRINUSE: EADDRINUSE, errno.EADDRNOTAVAIL: EADDRNOTAVAIL}.get(
+        error.errno or 0, error.errno or 0
+    )
+    return Refused(number, f"bind: {strerror(number)}")
 
 
 def _xhci(_world: World, _parts: Parts, slot: Slot) -> None:

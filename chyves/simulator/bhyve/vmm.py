@@ -42,11 +42,6 @@ _IDLE: dict[str, Any] = {
 }
 
 
-def is_root() -> bool:
-    """Tell whether the simulated caller is root (CHYVES_SIMULATE_USER, by default it is)."""
-    return os.environ.get("CHYVES_SIMULATE_USER", "root") == "root"
-
-
 def has_unrestricted_guest(world: World) -> bool:
     """Tell whether guests may run in real mode: every AMD that can virtualize, most Intel."""
     return world.machine.cpu == "amd" or world.machine.unrestricted_guest
@@ -63,7 +58,7 @@ def may_create(world: World) -> None:
 
     if not kernel.module_ready(world, "vmm"):
         raise VmmError(ENXIO if kernel.file_loaded(world, "vmm") else ENOENT)
-    if not is_root():
+    if not world.is_root():
         raise VmmError(EPERM)
 
 

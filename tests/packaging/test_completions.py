@@ -102,7 +102,7 @@ def tcsh(host: dict[str, str], tmp_path: Path) -> Iterator[int]:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
-        os.execve(program, ["tcsh", "-f"], host)
+        os.execve(program, ["tcsh", "-f"], {**host, "TERM": "xterm"})
     try:
         os.write(terminal, f"set prompt='ready> '; source {_script('tcsh')}\n".encode())
         yield terminal
@@ -122,9 +122,13 @@ def _read_until(terminal: int, wanted: str) -> str:
 
 @pytest.mark.parametrize(
     ("typed", "wanted"),
-    [("chyves ver", "chyves version"), ("chyves bo", "chyves bob"), ("chyves bob rec", "reclaim")],
+    [
+        ("chyves ver\t\r", "guest version: "),
+        ("chyves bo\t get serial\r", "nmdm51"),
+        ("chyves bob ge\t serial\r", "nmdm51"),
+    ],
 )
 def test_tcsh_completes(tcsh: int, typed: str, wanted: str) -> None:
-    _read_until(tcsh, "ready> ")
-    os.write(tcsh, f"{typed}\t".encode())
+    _read_until(tcsh, "\nready> ")
+    os.write(tcsh, typed.encode())
     _read_until(tcsh, wanted)

@@ -38,8 +38,11 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(built: Path) 
             executable = bool(members[data[name]].external_attr >> 16 & 0o111)
             assert executable == (name == "etc/rc.d/chyves"), name
 
-    modules = {name for name in members if name.startswith("chyves/")}
-    assert modules == {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("chyves/**/*.py")}
+    assert {name for name in members if name.startswith("chyves/")} == {
+        str(path.relative_to(CHECKOUT))
+        for path in CHECKOUT.glob("chyves/**/*.*")
+        if path.parent.name != "__pycache__"
+    }
     rest = {name.split("/")[0] for name in members} - {"chyves"}
     assert {name.rpartition(".")[2] for name in rest} == {"data", "dist-info"}
     assert any(name.endswith("licenses/LICENSE") for name in members)

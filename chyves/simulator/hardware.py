@@ -175,13 +175,19 @@ def devices(world: World) -> list[Device]:
                 "serial bus", "USB")),
     ]  # fmt: skip
     for number, nic in enumerate(world.machine.nics):
-        card, name = _CARDS.get(nic.rstrip("0123456789"), (0x1533, "Gigabit Network Connection"))
-        names = ("Intel Corporation", name, "network", "ethernet")
-        place = f"{number + 1}/0/0"
-        rows.append(Device(place, nic.rstrip("0123456789"), 0x020000, 0x8086, card, names))
+        rows.append(_network_card(f"{number + 1}/0/0", nic.rstrip("0123456789")))
     reserved = passthrough_devices(world)
     rows = [row._replace(driver="ppt") if row.place in reserved else row for row in rows]
     return sorted(rows, key=lambda row: [int(number) for number in row.place.split("/")])
+
+
+def _network_card(place: str, driver: str) -> Device:
+    kind = ("network", "ethernet")
+    if driver == "vtnet":
+        names = ("Red Hat, Inc.", "Virtio network device", *kind)
+        return Device(place, "virtio_pci", 0x020000, 0x1AF4, 0x1000, names)
+    card, title = _CARDS.get(driver, (0x1533, "I210 Gigabit Network Connection"))
+    return Device(place, driver, 0x020000, 0x8086, card, ("Intel Corporation", title, *kind))
 
 
 def passthrough_devices(world: World) -> set[str]:

@@ -194,7 +194,8 @@ def pgrep(world: World, arguments: list[str], io: Io) -> int:
         raise Refused("pgrep: Options -n and -o are mutually exclusive", _ERROR)
     hidden = {os.getpid()} if parsed.has("a") else {os.getpid(), os.getppid()}
     present = [process for process in world.processes() if process.pid not in hidden]
-    matched = {process for process in present if _matches(process, parsed)}
+    patterns = [_compiled(pattern, parsed) for pattern in parsed.operands]
+    matched = {process for process in present if _matches(process, patterns, parsed)}
     if matched and (parsed.has("n") or parsed.has("o")):
         choose = max if parsed.has("n") else min
         matched = {choose(matched, key=lambda process: process.started)}
@@ -209,26 +210,27 @@ def pgrep(world: World, arguments: list[str], io: Io) -> int:
     return 0 if found else _NO_MATCH
 
 
-def _matches(process: Process, parsed: Parsed) -> bool:
+def _compiled(pattern: str, parsed: Parsed) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.IGNORECASE if parsed.has("i") else 0)
+    except re.error as error:
+        raise Refused(
+            f"pgrep: Cannot compile regular expression `{pattern}' ({error})", _BAD_USAGE
+        ) from None
+
+
+def _matches(process: Process, patterns: list[re.Pattern[str]], parsed: Parsed) -> bool:
     parents = parsed.last("P")
     if parents is not None and "1" not in parents.split(","):
         return False
     if any(parsed.last(who) not in (None, "root", "0") for who in "Uu"):
         return False
     text = process.title if parsed.has("f") else command_name(process)
-    found = [_search(pattern, text, parsed) for pattern in parsed.operands]
-    return any(found) or not parsed.operands
-
-
-def _search(pattern: str, text: str, parsed: Parsed) -> bool:
-    try:
-        expression = re.compile(pattern, re.IGNORECASE if parsed.has("i") else 0)
-    except re.error as error:
-        raise Refused(
-            f"pgrep: Cannot compile regular expression `{pattern}' ({error})", _BAD_USAGE
-        ) from None
-    search = expression.fullmatch if parsed.has("x") else expression.search
-    return search(text) is not None
+    if parsed.has("x"):
+        found = [pattern.fullmatch(text) for pattern in patterns]
+    else:
+        found = [pattern.search(text) for pattern in patterns]
+    return any(found) or not patterns
 
 
 def _described(process: Process, parsed: Parsed) -> str:

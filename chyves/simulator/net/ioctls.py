@@ -310,8 +310,8 @@ def add_member(world: World, bridge_name: str, name: str) -> None:
     member = _candidate(world, bridge, name)
     if member.inet and _forbids_member_addresses(world):
         raise Failed("Invalid argument")
-    present = [other for other in members(world, bridge_name) if not other.is_span]
-    if not present:
+    rows = [row for _, row in world.table("interfaces").items() if row["bridge"] == bridge_name]
+    if all(row["flags"] & SPAN for row in rows):
         store(world, replace(bridge, mtu=member.mtu))
     elif member.mtu != bridge.mtu:
         if world.release.major < 14:
@@ -332,8 +332,8 @@ def add_span(world: World, bridge_name: str, name: str) -> None:
 
 
 def _join(world: World, bridge: str, member: Interface, flags: int) -> None:
-    joined = 1 + max((other.joined for other in members(world, bridge)), default=0)
-    store(world, replace(member, bridge=bridge, joined=joined, flags=flags))
+    last = max((row["joined"] for _, row in world.table("interfaces").items()), default=0)
+    store(world, replace(member, bridge=bridge, joined=last + 1, flags=flags))
 
 
 def remove_member(world: World, bridge: str, name: str, *, span: bool = False) -> None:

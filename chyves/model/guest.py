@@ -20,16 +20,6 @@ class Loader(StrEnum):
     GRUB = "grub-bhyve"
     UEFI = "uefi"
 
-    @property
-    def is_a_program(self) -> bool:
-        """Whether it runs before bhyve; UEFI firmware runs in the guest."""
-        return self is not Loader.UEFI
-
-    @property
-    def needs_unrestricted_guest(self) -> bool:
-        """Whether the CPU has to be able to run real mode; bhyveload enters the kernel directly."""
-        return self is not Loader.BHYVELOAD
-
 
 class Origin(StrEnum):
     """Where a value comes from."""

@@ -5,10 +5,9 @@ Whoever chooses one holds the host's lock until it is written.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from chyves.errors import Precondition
 from chyves.model.kinds import IF_MAXUNIT, MANY
@@ -16,14 +15,8 @@ from chyves.model.kinds import IF_MAXUNIT, MANY
 HIGHEST_PORT = 65535
 
 
-class Owner(NamedTuple):
-    """A guest and the property by which it has something."""
-
-    guest: str
-    name: str
-
-
-Owners = Mapping[str, Collection[Owner]]
+Owners = Mapping[str, Collection[str]]
+"""The guests that have a value, by the value."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +38,11 @@ def in_use(
 ) -> Taken:
     """Return what is taken by guests (name and properties of each), by the lists of members in
     global.cfg and by the interfaces of the host."""
-    owners: dict[str, defaultdict[str, list[Owner]]] = {what: defaultdict(list) for what in _WHAT}
+    owners: dict[str, defaultdict[str, list[str]]] = {what: defaultdict(list) for what in _WHAT}
     for guest, properties in guests:
         for name, value in properties.items():
             for what, one in _unique_values(name, value):
-                owners[what][one].append(Owner(guest, name))
+                owners[what][one].append(guest)
     elsewhere = {name for name in interfaces if _number(name, "tap") is not None}
     for name, value in (globals_ or {}).items():
         if re.fullmatch(r"bridge[0-9]+_tap_members", name):
@@ -84,16 +77,27 @@ _WHAT = {
 }
 
 
-def conflicts(taken: Taken, guest: str, properties: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each value of these properties of a guest that is taken already."""
+def conflicts(
+    taken: Taken, guest: str, properties: Mapping[str, str], names: Collection[str] | None = None
+) -> list[str]:
+    """Return a sentence for each value of a guest's properties that another guest has, or that it
+    has twice itself. ``names`` are the properties that are asked about; None is all."""
+    claims = [
+        (name, *claim)
+        for name, value in properties.items()
+        for claim in _unique_values(name, value)
+    ]
+    own = Counter((what, one) for _, what, one in claims)
     found = []
-    for name, value in properties.items():
-        for what, one in _unique_values(name, value):
+    for name, what, one in claims:
+        if names is None or name in names:
             owners: Owners = getattr(taken, what)
-            others = {o.guest for o in owners.get(one, ()) if o != Owner(guest, name)}
+            others = {owner for owner in owners.get(one, ()) if owner != guest}
             if others:
                 found.append(f"{one} is {_WHAT[what]} of {' and '.join(sorted(others))}")
-    return found
+            elif own[what, one] > 1:
+                found.append(f"{one} is {_WHAT[what]} of {guest} twice")
+    return list(dict.fromkeys(found))
 
 
 def next_tap(taken: Taken, offset: int) -> str:

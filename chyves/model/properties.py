@@ -127,13 +127,13 @@ def validate(
     try:
         value = row.kind.parse(value)
     except Invalid as error:
-        message = _named(name, error.message)
-        raise Invalid(message, hint=error.hint or f"valid: {row.kind.describe()}") from None
+        raise Invalid(_named(name, error.message), hint=error.hint) from None
     if name == "uefi_firmware":
         _require_firmware(value, context)
     if scope is not Scope.GUEST:
         return [Assignment(name, value, _note(name, value, context))]
-    taken = numbers.conflicts(context.taken, context.guest, {name: value})
+    properties = {**context.current, name: value}
+    taken = numbers.conflicts(context.taken, context.guest, properties, [name])
     if taken:
         raise Conflict(f"{name}: {', '.join(taken)}", hint="each guest needs its own")
     effect = row.effect if row.effect is Effect.READ_ONLY else None

@@ -120,17 +120,20 @@ class Console:
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
+        self._held = ""
+        """The beginning of an escape sequence that has not come as a whole."""
 
     def log_in(self) -> None:
-        """Press Enter until the guest, which may still be booting, asks who is there."""
-        deadline = time.monotonic() + 90
+        """Wait until the guest, which may still be booting, asks who is there; or press Enter."""
+        deadline, patience = time.monotonic() + 90, 20.0
         while True:
-            os.write(self._terminal, b"\r")
             try:
-                self.wait_for(r"login: $", 3)
+                self.wait_for(r"login: $", patience)
                 break
             except Untrue:
                 expect(time.monotonic() < deadline, "no login prompt on the console")
+            os.write(self._terminal, b"\r")
+            patience = 5
         self.enter("root")
 
     def enter(self, line: str) -> str:
@@ -152,34 +155,44 @@ class Console:
         return seen
 
     def leave(self) -> None:
-        os.write(self._terminal, b"\r~.")
+        """Type ``~.`` at the beginning of a line."""
+        self.enter("")
+        os.write(self._terminal, b"~.")
         while text := self._read():
             show(text)
 
     def _read(self) -> str:
-        try:
-            data = os.read(self._terminal, 4096)
-        except OSError:  # what Linux says when the other end of a terminal is closed
-            return ""
-        return data.decode(errors="replace").replace("\r", "")
+        """Return what has come, without what only a terminal understands; empty at the end."""
+        text = ""
+        while not text:
+            try:
+                data = os.read(self._terminal, 4096)
+            except OSError:  # what Linux says when the other end of a terminal is closed
+                return ""
+            if not data:
+                return ""
+            self._held += data.decode(errors="replace").replace("\r", "")
+            whole = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", self._held)
+            text, escape, rest = whole.partition("\x1b")
+            self._held = escape + rest
+        return text
 
 
 def choose_guest(directory: Path) -> str:
     """Put ``tiny.iso`` into the directory; return which kind of guest boots from it."""
     iso = directory / "tiny.iso"
-    wanted = os.environ.get("CHYVES_SIMULATE_GUEST", "qemu")
-    if wanted == "qemu" and shutil.which("qemu-system-x86_64"):
+    if os.environ.get("CHYVES_SIMULATE_GUEST", "qemu") != "qemu":
+        show("As CHYVES_SIMULATE_GUEST has it, ")
+    elif not shutil.which("qemu-system-x86_64"):
+        show("Without QEMU (Debian: apt-get install qemu-system-x86) ")
+    else:
         try:
-            show("The guests are a real Linux of a few megabytes, in QEMU.\n")
             shutil.copy(tiny_linux(), iso)
+            show("The guests are a real Linux of a few megabytes, in QEMU.\n")
             return "qemu"
         except MissingPackages as error:
-            show(f"But: {error}\n")
-    else:
-        show(
-            "There is no QEMU here (Debian: apt-get install qemu-system-x86), or it is unwanted.\n"
-        )
-    show("So the guests are scripted: a few lines of program stand in for them.\n")
+            show(f"There is no Linux for QEMU ({error}), so ")
+    show("the guests are scripted: a few lines of program stand in for them.\n")
     scripted_iso(iso)
     return "scripted"
 
@@ -250,10 +263,8 @@ def stop_guests(demo: Demo) -> None:
 def main() -> int:
     started = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="chyves-demo-"))
-    show(
-        f"A simulated FreeBSD host is made in {directory}/host. With each command chyves says so;\n"
-    )
-    show("that line is left out here.\n")
+    show(f"A simulated FreeBSD host is made in {directory}/host.\n")
+    show("chyves says with each command that the host is simulated; that line is left out here.\n")
     demo = None
     try:
         demo = Demo(directory, choose_guest(directory))

@@ -2,6 +2,7 @@
 """ifconfig against a recorded session, and what 14 and 15 do differently."""
 
 import errno
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -170,3 +171,17 @@ def test_usage(shell: Type) -> None:
     assert shell("ifconfig -lu").stdout == "em0 lo0\n"
     assert shell("ifconfig -l ether").stdout == "em0 tap0\n"
     assert shell("ifconfig -a nonsense").code == 1
+
+
+def test_a_killed_destroy_leaves_the_rest_to_the_kernel(world: World, shell: Type) -> None:
+    shell("ifconfig tap0 create")
+    with living(world, "bhyve: one") as pid:
+        interfaces.open_tap(world, "tap0", pid)
+        destroyer = subprocess.Popen([str(world.bin / "ifconfig"), "tap0", "destroy"])
+        deadline = time.monotonic() + 10
+        while shell("ifconfig tap0").code == 0:
+            assert time.monotonic() < deadline
+        destroyer.kill()
+        destroyer.wait()
+        assert shell("ifconfig tap create").stdout == "tap1\n"
+    assert shell("ifconfig tap create").stdout == "tap0\n"

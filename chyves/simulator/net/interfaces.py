@@ -125,7 +125,7 @@ def left(member: Interface) -> Interface:
 def find(world: World, name: str) -> Interface | None:
     """Return the interface of this name as it is now."""
     record = world.table("interfaces").get(name)
-    interface = _as_it_is(world, record) if record else None
+    interface = as_it_is(world, record) if record else None
     return None if interface is None or interface.dying else interface
 
 
@@ -133,7 +133,7 @@ def interfaces(world: World) -> list[Interface]:
     """Return all interfaces, in the order in which they were attached."""
     records = [record for _, record in world.table("interfaces").items()]
     records.sort(key=lambda record: record["attached"])
-    found = (_as_it_is(world, record) for record in records)
+    found = (as_it_is(world, record) for record in records)
     return [interface for interface in found if not interface.dying]
 
 
@@ -143,7 +143,8 @@ def members(world: World, bridge: str) -> list[Interface]:
     return sorted(found, key=lambda member: (member.is_span, -member.joined))
 
 
-def _as_it_is(world: World, record: dict[str, Any]) -> Interface:
+def as_it_is(world: World, record: dict[str, Any]) -> Interface:
+    """Return the interface of a record, closed if its opener has ended."""
     interface = Interface(
         **{**record, "groups": tuple(record["groups"]), "inet": tuple(record["inet"])}
     )

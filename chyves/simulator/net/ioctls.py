@@ -18,6 +18,7 @@ from chyves.simulator.net.interfaces import (
     SPAN,
     TUNTAPS,
     Interface,
+    as_it_is,
     attach,
     create_tap,
     detach,
@@ -58,6 +59,7 @@ def create(world: World, name: str, tag: int = 0, parent: str = "") -> str:
     """Clone an interface from ``tap`` (the next that is free), ``tap5`` or ``em0.7``; return its
     name."""
     root_only(world)
+    _bury(world)
     trunk, dot, number = name.rpartition(".")
     if dot and find(world, trunk) and number.isdigit():
         return _create_vlan(world, name, int(number), trunk).name
@@ -89,12 +91,15 @@ def _has_cloner(world: World, kind: str) -> bool:
 def _is_taken(world: World, name: str) -> bool:
     """Tell whether an interface has this name or was born with it, one that is dying included."""
     table = world.table("interfaces")
-    if name in table:
-        record = table[name]
-        if not record["dying"] or holders(world, f"/dev/{record['device']}"):
-            return True
-        del table[name]
-    return any(record["device"] == name for _, record in table.items())
+    return name in table or any(record["device"] == name for _, record in table.items())
+
+
+def _bury(world: World) -> None:
+    """Take away the dying interfaces whose opener has ended."""
+    dying = [record for _, record in world.table("interfaces").items() if record["dying"]]
+    for record in dying:
+        if not holders(world, f"/dev/{record['device']}"):
+            detach(world, as_it_is(world, record))
 
 
 def _create_vlan(world: World, name: str, tag: int, parent: str) -> Interface:
@@ -145,9 +150,7 @@ def destroy(world: World, name: str) -> None:
     while _is_open(world, node):
         time.sleep(0.02)
     with world.changing():
-        record = world.table("interfaces").get(name)
-        if record and record["dying"]:
-            detach(world, replace(interface, dying=True))
+        _bury(world)
 
 
 def _is_open(world: World, node: str) -> bool:

@@ -19,7 +19,7 @@ from chyves.simulator.world import World
 ETHERNET = ("ether", "link", "lladdr")
 FAMILIES = ("inet", "inet6", *ETHERNET)
 
-MEMBER_FLAGS = {
+FLAGS_BY_WORD = {
     "learn": 0x1,
     "discover": 0x2,
     "stp": 0x4,
@@ -111,7 +111,7 @@ class Command:
             plain(self)
         elif with_value:
             with_value(self, self._value(word))
-        elif word.removeprefix("-") in MEMBER_FLAGS:
+        elif word.removeprefix("-") in FLAGS_BY_WORD:
             self._member_flag(word, self._value(word))
         elif word in SILENT_WITH_VALUE:
             self._value(word)
@@ -199,7 +199,7 @@ class Command:
         self._do(what, lambda world, name: ioctls.remove_member(world, name, port, span=True))
 
     def _member_flag(self, word: str, member: str) -> None:
-        flag, on = MEMBER_FLAGS[word.removeprefix("-")], not word.startswith("-")
+        flag, on = FLAGS_BY_WORD[word.removeprefix("-")], not word.startswith("-")
         what = "unable to get bridge flags"
         self._do(what, lambda world, name: ioctls.set_member_flag(world, name, member, flag, on))
 

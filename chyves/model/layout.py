@@ -104,26 +104,14 @@ def guest_mountpoint(pool: str, guest: str) -> str:
     return f"/chyves/{pool}/guests/{guest}"
 
 
-def guest_config_dataset(pool: str, guest: str) -> str:
-    return f"{guest_dataset(pool, guest)}/.config"
-
-
 def guest_config(pool: str, guest: str) -> str:
     """Return the file of a guest's properties."""
     return f"{guest_mountpoint(pool, guest)}/.config/.cfg"
 
 
-def guest_logs_dataset(pool: str, guest: str) -> str:
-    return f"{guest_dataset(pool, guest)}/logs"
-
-
 def guest_logs(pool: str, guest: str) -> str:
     """Return the folder of a guest's log files."""
     return f"{guest_mountpoint(pool, guest)}/logs"
-
-
-def guest_images_dataset(pool: str, guest: str) -> str:
-    return f"{guest_dataset(pool, guest)}/img"
 
 
 def guest_images(pool: str, guest: str) -> str:
@@ -134,10 +122,6 @@ def guest_images(pool: str, guest: str) -> str:
 def log_file(folder: str, month: str) -> str:
     """Return the log file of a month (``YYYYMM``) in a folder of logs."""
     return f"{folder}/{month}.log"
-
-
-def disk_dataset(pool: str, guest: str, number: int) -> str:
-    return f"{guest_dataset(pool, guest)}/disk{number}"
 
 
 def volume_device(dataset: str) -> str:
@@ -153,10 +137,6 @@ def deleted_dataset(pool: str, guest: str, stamp: str) -> str:
 def vm_name(guest: str) -> str:
     """Return the name by which bhyve and the kernel know a guest."""
     return f"chy-{guest}"
-
-
-def vm_device(guest: str) -> str:
-    return f"/dev/vmm/{vm_name(guest)}"
 
 
 def loader_console(serial: str) -> str:
@@ -223,7 +203,8 @@ class GuestRoot(NamedTuple):
 
 
 class GuestPart(NamedTuple):
-    """Something below a guest; ``path`` is relative to it: ``.config``, ``disk0``, ``img/more``."""
+    """Something below a guest; ``path`` is relative to it: ``.config`` (its properties), ``logs``,
+    ``img`` (disks that are files), ``disk0``, or what a user has added."""
 
     pool: str
     guest: str

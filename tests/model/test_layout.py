@@ -67,10 +67,6 @@ def test_names_that_are_made_are_recognized(pool: str, name: str, stamp: str) ->
         pool, layout.FIRMWARE, name
     )
     assert classify(layout.guest_dataset(pool, name)) == GuestRoot(pool, name)
-    assert classify(layout.guest_config_dataset(pool, name)) == GuestPart(pool, name, ".config")
-    assert classify(layout.guest_logs_dataset(pool, name)) == GuestPart(pool, name, "logs")
-    assert classify(layout.guest_images_dataset(pool, name)) == GuestPart(pool, name, "img")
-    assert classify(layout.disk_dataset(pool, name, 3)) == GuestPart(pool, name, "disk3")
     assert classify(layout.deleted_dataset(pool, name, stamp)) == Deleted(pool, name, stamp)
 
 
@@ -87,10 +83,10 @@ def test_files_are_where_chyves_0_2_0_has_them() -> None:
 
 
 def test_devices_are_where_freebsd_has_them() -> None:
-    assert layout.vm_device("g1") == "/dev/vmm/chy-g1"
     assert layout.loader_console("nmdm50") == "/dev/nmdm50A"
     assert layout.console_device("nmdm50") == "/dev/nmdm50B"
-    volume = layout.disk_dataset("tank", "g1", 0)
+    volume = f"{layout.guest_dataset('tank', 'g1')}/disk0"
+    assert layout.vm_name("g1") == "chy-g1"
     assert layout.volume_device(volume) == "/dev/zvol/tank/chyves/guests/g1/disk0"
 
 

@@ -12,15 +12,13 @@ from chyves.model.config import require_key, require_value
 from chyves.model.kinds import DEVICES, NOTHING
 from chyves.model.numbers import Taken
 from chyves.model.options import WIRED, split_bargs
+from chyves.model.property import Effect, Property, Scope
 from chyves.model.property_table import (
     GLOBAL_PROPERTIES,
     GUEST_PROPERTIES,
     POOL_PROPERTIES,
     UEFI_FILL,
     VNC_FILL,
-    Effect,
-    Property,
-    Scope,
 )
 from chyves.model.words import near
 

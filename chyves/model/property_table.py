@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of all properties: of pools, of the host (global), of guests and their defaults."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 
 from chyves.model import kinds
 from chyves.model.kinds import (
@@ -19,47 +17,7 @@ from chyves.model.kinds import (
 )
 from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
-
-
-class Scope(StrEnum):
-    """Whose property it is; each scope has its own file."""
-
-    POOL = "pool"
-    GLOBAL = "global"
-    DEFAULTS = "defaults"
-    GUEST = "guest"
-
-
-class Effect(StrEnum):
-    """What else happens when a property is set."""
-
-    FILL_UEFI = "uefi adds the uefi_ properties that the guest lacks, from the defaults"
-    FILL_VNC = "vnc adds the uefi_vnc_ properties that the guest lacks, with the next free port"
-    READ_ONLY = "yes makes the guest's datasets read-only, no makes them writable again"
-
-
-@dataclass(frozen=True)
-class Property:
-    """One row of the table.
-
-    ``name`` may contain ``{n}``, a number. ``initial`` has the scopes of the property, each with
-    what is written when the file is made, or None if it is not written then. ``managed`` says what
-    changes a property that nobody sets by hand. ``stopped`` tells that it is not changed while the
-    guest runs.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    initial: Mapping[Scope, str | None]
-    managed: str = ""
-    effect: Effect | None = None
-    stopped: bool = False
-
-    @property
-    def may_be_unset(self) -> bool:
-        """Whether a guest does without it: ``create`` writes no line for it."""
-        return self.initial.get(Scope.GUEST, "") is None and not self.managed
+from chyves.model.property import Effect, Property, Scope
 
 
 def _pool(name: str, initial: str, help_: str) -> Property:

@@ -21,7 +21,11 @@ class SimulatedHost:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "CHYVES_SIMULATE": str(self.directory)},
+            env={
+                **os.environ,
+                "CHYVES_SIMULATE": str(self.directory),
+                "CHYVES_SIMULATE_GUEST": "scripted",
+            },
         ).stdout
 
     def programs(self, *words: str) -> int:

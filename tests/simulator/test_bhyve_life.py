@@ -3,6 +3,7 @@
 bhyve-exitcodes.txt, bhyve-running.txt, bhyve-running2.txt, realvm.txt)."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -108,6 +109,7 @@ def test_the_loader_must_run_before_every_start(vms: Vms, command: str) -> None:
 
 def test_a_killed_bhyve_leaves_a_vm_that_only_destroy_helps(vms: Vms) -> None:
     child = vms.boot("web")
+    vms.terminal("web").expect("login: ")
     child.kill()
     assert ended(child)[0] == -signal.SIGKILL
     assert vms.world.path("/dev/vmm/web").exists()
@@ -247,8 +249,6 @@ def test_the_mac_bhyve_derives_from_slot_and_name(vms: Vms) -> None:
 
 
 def test_waiting_for_a_viewer_it_still_has_its_command_line(vms: Vms) -> None:
-    import socket
-
     scripted_iso(vms.world.path(ISO))
     vms.load("web")
     with socket.create_server(("127.0.0.1", 0)) as free:

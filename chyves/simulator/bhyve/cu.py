@@ -84,6 +84,7 @@ def _lock(world: World, lock: "os.PathLike[str]", io: Io) -> bool:
                 return False
             name = os.path.basename(lock).removeprefix("LCK..")
             io.err(f"Stale lock on {name} PID={holder}... overriding.")
+            io.stderr.flush()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(lock)
             continue

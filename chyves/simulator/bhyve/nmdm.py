@@ -18,7 +18,7 @@ import tty
 from chyves.simulator.opened import holders, open_device
 from chyves.simulator.world import World
 
-_LAST_WORDS = 0.2  # seconds
+_LAST_WORDS = 2.0  # seconds
 
 
 def is_nmdm(path: str) -> bool:

@@ -22,6 +22,9 @@ from chyves.simulator.world import World
 _PATIENCE = 10.0  # seconds for an answer of the monitor
 _PM1_CONTROL = 0x604
 _SCI_ENABLED = 1
+_NO_DEVICE = 0xFFFF
+"""What is read of a port before the firmware has put the register there."""
+
 _REASONS = {"guest-shutdown": Ending.POWEROFF, "guest-reset": Ending.RESET}
 
 
@@ -74,7 +77,8 @@ class Qemu:
     def has_acpi(self) -> bool:
         answer = self._ask("human-monitor-command", **{"command-line": f"i /h {_PM1_CONTROL:#x}"})
         match = re.search(r"= (0x[0-9a-f]+)", str(answer))
-        return bool(match and int(match[1], 16) & _SCI_ENABLED)
+        value = int(match[1], 16) if match else _NO_DEVICE
+        return value != _NO_DEVICE and bool(value & _SCI_ENABLED)
 
     def press_button(self) -> None:
         self._ask("system_powerdown")

@@ -124,8 +124,8 @@ def set_up_memory(world: World, name: str, size: int, *, wired: bool) -> None:
 def activate(world: World, name: str, generation: str, **facts: Any) -> None:
     """Start the vCPUs for this process. Raises VmmError EBUSY if they were started before."""
     with world.changing():
-        record = find(world, name)
-        if record["generation"] != generation:
+        record = world.table("vmm").get(name)
+        if record is None or record["generation"] != generation:
             raise VmmError(ENXIO)
         if record["active"]:
             raise VmmError(EBUSY)

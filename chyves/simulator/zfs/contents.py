@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -151,31 +152,27 @@ def _copy_entry(entry: "os.DirEntry[str]", target: Path, apart: Collection[str])
         os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
-def measure_volume(path: Path) -> Measure:
+def measure_volume(path: str) -> Measure:
     status = os.stat(path)
     return Measure(EMPTY_VOLUME + status.st_blocks * _SECTOR, [status.st_mtime_ns, status.st_size])
 
 
 def measure_tree(path: str, apart: Collection[str] = ()) -> Measure:
     """Measure a directory tree without the directories in ``apart``."""
-    total, newest, entries_seen = _measure(path, apart)
-    return Measure(EMPTY_FILESYSTEM + total, [newest, total, entries_seen])
-
-
-def _measure(path: str, apart: Collection[str]) -> tuple[int, int, int]:
     total = newest = count = 0
-    with os.scandir(path) as entries:
-        for entry in entries:
+    pending = [path]
+    while pending:
+        directory = pending.pop()
+        for name in os.listdir(directory):
+            entry = f"{directory}/{name}"
             count += 1
-            if entry.is_dir(follow_symlinks=False):
-                if entry.path in apart:
-                    continue
-                below = _measure(entry.path, apart)
-                total += below[0] + _SECTOR
-                newest = max(newest, below[1])
-                count += below[2]
+            if entry in apart:
+                continue
+            status = os.lstat(entry)
+            if stat.S_ISDIR(status.st_mode):
+                pending.append(entry)
+                total += _SECTOR
             else:
-                status = entry.stat(follow_symlinks=False)
                 total += (status.st_size + 2 * _SECTOR - 1) // _SECTOR * _SECTOR
                 newest = max(newest, status.st_mtime_ns)
-    return total, newest, count
+    return Measure(EMPTY_FILESYSTEM + total, [newest, total, count])

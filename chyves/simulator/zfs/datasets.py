@@ -171,8 +171,8 @@ class Datasets:
         local: dict[str, str | None] = record["local"]
         if key in local:
             return local[key]
-        received: dict[str, str] = record.get("received", {})
-        return received.get(key)
+        received: dict[str, str] | None = record.get("received")
+        return received.get(key) if received else None
 
     def value(self, name: str, key: str) -> str:
         """Return the value in force of a property that can be set, as ``zfs get -p`` has it."""

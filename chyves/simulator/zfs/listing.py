@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``zfs list``, and the choice of objects it shares with ``zfs get``."""
 
-from functools import cmp_to_key
+from collections.abc import Callable
+from functools import cmp_to_key, partial
 from typing import NamedTuple
 
 from chyves.simulator.programs import Io
@@ -219,7 +220,11 @@ def zfs_list(world: World, arguments: list[str], io: Io) -> int:
         if as_json:
             shown = {name: jsonform.dataset(reader, name, columns, literal) for name in chosen}
         else:
-            rows = [[_cell(reader, name, column, literal) for column in columns] for name in chosen]
+            cells = [_cell_reader(reader, column, literal) for column in columns]
+            rows = [
+                ["-" if (value := cell(name)) is None else value for cell in cells]
+                for name in chosen
+            ]
     for complaint in complaints:
         io.err(complaint)
     if as_json:
@@ -267,9 +272,18 @@ def _value(reader: Reader, name: str, column: Column, literal: bool) -> str | No
     return value.text if value else None
 
 
-def _cell(reader: Reader, name: str, column: Column, literal: bool) -> str:
-    value = _value(reader, name, column, literal)
-    return "-" if value is None else value
+def _cell_reader(reader: Reader, column: Column, literal: bool) -> Callable[[str], str | None]:
+    """Return what reads a column; a pool of thousands of datasets is listed with it."""
+    if column.prop and literal:
+        return partial(reader.raw, column.prop)
+    if column.prop is None and properties.is_user_property(column.word):
+        return partial(_user_text, reader.datasets, column.word)
+    return lambda name: _value(reader, name, column, literal)
+
+
+def _user_text(datasets: Datasets, word: str, name: str) -> str | None:
+    text, where = datasets.effective(name, word, "")
+    return text if where and "#" not in name else None
 
 
 def _print(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from chyves.simulator.state import Record
 from chyves.simulator.zfs import names, properties
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.properties import Kind, Property, Setting
@@ -58,6 +59,7 @@ class Reader:
             "logicalreferenced": lambda name: str(self.space.referenced(name) // 2),
             "compressratio": lambda name: "1.00",
             "refcompressratio": lambda name: "1.00",
+            "mountpoint": datasets.mountpoint,
             "mounted": lambda name: "yes" if "mounted" in datasets[name] else "no",
             "origin": lambda name: datasets[name].get("origin"),
             "clones": lambda name: ",".join(datasets.clones(name)) or None,
@@ -73,30 +75,25 @@ class Reader:
             "volblocksize": lambda name: str(datasets[name]["volblocksize"]),
         }
 
-    def raw(self, name: str, prop: Property) -> str | None:
+    def raw(self, prop: Property, name: str) -> str | None:
         """Return the value as ``-p`` prints it; None if this object has no such value."""
-        if not self._applies(name, prop):
+        record = self.datasets.table[name]
+        kind = record["type"]
+        if kind[0] not in prop.applies or (kind == names.SNAPSHOT and not _has(record, prop)):
             return None
         reader = self._readers.get(prop.name)
         if reader:
             return reader(name)
-        if prop.name == "mountpoint":
-            return self.datasets.mountpoint(name)
-        if prop.name == "volsize" and "@" in name:
-            return str(self.datasets[name]["volsize"])
-        return self.datasets.value(name, prop.name)
-
-    def _applies(self, name: str, prop: Property) -> bool:
-        record = self.datasets[name]
-        if not prop.applies_to(record["type"]):
-            return False
-        if record["type"] != names.SNAPSHOT or prop.name == "volsize":
-            return prop.name != "volsize" or "@" not in name or "volsize" in record
-        return prop.setting is Setting.READONLY or prop.applies_to(record["of"])
+        if prop.name == "volsize" and kind == names.SNAPSHOT:
+            return str(record["volsize"])
+        if prop.is_inheritable:
+            return self.datasets.effective(name, prop.name, prop.default)[0]
+        own = self.datasets.own(name, prop.name)
+        return prop.default if own is None else own
 
     def text(self, name: str, prop: Property, *, literal: bool) -> str | None:
         """Return the value as text for people, or with ``literal`` for programs."""
-        raw = self.raw(name, prop)
+        raw = self.raw(prop, name)
         if raw is None or literal:
             return raw
         return self._humane(prop, raw)
@@ -121,7 +118,7 @@ class Reader:
 
     def _source(self, name: str, prop: Property) -> str:
         if prop.name == "volblocksize":
-            return "default" if self.raw(name, prop) == prop.default else "-"
+            return "default" if self.raw(prop, name) == prop.default else "-"
         if prop.name == "volsize":
             return "local"
         if prop.name in ("filesystem_count", "snapshot_count"):
@@ -190,6 +187,13 @@ class Reader:
     def _snapshots_changed(self, name: str) -> str | None:
         taken = self.datasets.snapshots(name)
         return str(self.datasets[taken[-1]]["creation"]) if taken else None
+
+
+def _has(snapshot: Record, prop: Property) -> bool:
+    """Tell whether a snapshot has a property: one of volumes only if it is of a volume."""
+    if prop.name == "volsize":
+        return "volsize" in snapshot
+    return prop.setting is Setting.READONLY or prop.applies_to(snapshot["of"])
 
 
 def format_time(seconds: int, *, exact: bool = False) -> str:

@@ -320,7 +320,8 @@ def _settle(
         raise RefusedError(f"{_NEW if _wants_new(begin) else _INCREMENTAL}: out of space")
     is_volume = begin["type"] == VOLUME
     kept = datasets.world.store / contents.fresh()
-    measure = contents.measure_volume(staged) if is_volume else contents.measure_tree(str(staged))
+    look = contents.measure_volume if is_volume else contents.measure_tree
+    measure = look(str(staged))
     if is_volume:
         contents.copy_volume(staged, kept, measure.print[0])
     else:

@@ -29,6 +29,8 @@ class Space:
 
     def __init__(self, datasets: Datasets) -> None:
         self._datasets = datasets
+        self._root = str(datasets.world.root)
+        self._store = str(datasets.world.store)
         self._measured: dict[str, Measure] = {}
         self._used: dict[str, int] = {}
         self._available: dict[str, int] = {}
@@ -39,12 +41,11 @@ class Space:
         mounts = self._datasets.mounts()
         below: dict[str, set[str]] = {}
         for path in mounts:
-            above = path
-            while above := above.rpartition("/")[0]:
-                if above in mounts:
-                    root = below.setdefault(mounts[above], set())
-                    root.add(str(self._datasets.world.path(path)))
-                    break
+            above = path.rpartition("/")[0]
+            while above and above not in mounts:
+                above = above.rpartition("/")[0]
+            if above:
+                below.setdefault(mounts[above], set()).add(self._root + path)
         return below
 
     def measure(self, name: str) -> Measure:
@@ -55,12 +56,13 @@ class Space:
         return known
 
     def _measure(self, name: str) -> Measure:
-        record = self._datasets[name]
-        place = contents.place(self._datasets.world, record)
+        record = self._datasets.table[name]
+        mounted = record.get("mounted")
+        place = f"{self._store}/{record['content']}" if mounted is None else self._root + mounted
         try:
             if record["type"] == names.VOLUME:
                 return contents.measure_volume(place)
-            return contents.measure_tree(str(place), self._mounts_below.get(name, ()))
+            return contents.measure_tree(place, self._mounts_below.get(name, ()))
         except FileNotFoundError:
             return Measure(contents.EMPTY_FILESYSTEM, [0, 0, 0])
 
@@ -87,9 +89,8 @@ class Space:
         return self.since(name, self.last_snapshot(name), self.measure(name))[0]
 
     def referenced(self, name: str) -> int:
-        if "@" in name or "#" in name:
-            return int(self._datasets[name]["referenced"])
-        return self.measure(name).referenced
+        known = self._datasets.table[name].get("referenced")
+        return self.measure(name).referenced if known is None else int(known)
 
     def used_by_dataset(self, name: str) -> int:
         origin = self._datasets[name].get("origin")
@@ -114,7 +115,7 @@ class Space:
     def used_by_children(self, name: str) -> int:
         below = sum(
             max(self.used(child), self._datasets.size(child, "reservation"))
-            for child in self._datasets.children(name)
+            for child in self._datasets.index.children.get(name, ())
         )
         return below if "/" in name else below + POOL_METADATA
 
@@ -127,6 +128,10 @@ class Space:
         return known
 
     def _total(self, name: str) -> int:
+        record = self._datasets.table[name]
+        if "origin" not in record and name not in self._datasets.index.snapshots:
+            own = max(self.referenced(name), self._datasets.size(name, "refreservation"))
+            return own + self.used_by_children(name)
         return (
             self.used_by_dataset(name)
             + self.used_by_snapshots(name)
@@ -216,6 +221,6 @@ def measure_one(datasets: Datasets, name: str) -> Measure:
     """Measure one dataset without looking at the others."""
     record = datasets[name]
     if record["type"] == names.VOLUME:
-        return contents.measure_volume(contents.place(datasets.world, record))
+        return contents.measure_volume(str(contents.place(datasets.world, record)))
     place, apart = mounting.content_apart(datasets, name)
     return contents.measure_tree(str(place), apart)

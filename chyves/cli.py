@@ -3,7 +3,6 @@
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 import click
@@ -65,7 +64,7 @@ class Root(Lazy):
             raise Invalid(
                 f"no such command: {word}",
                 hint=near(word, [*self.entries, *GUEST_VERBS], "commands")
-                or "chyves <guest> <verb>, or 'chyves help'",
+                or f"if it is a guest: chyves {word} <verb>; see also 'chyves help'",
             )
         ctx.obj.selector = word
         return word, Verbs(word, add_help_option=True, options_metavar=""), args[1:]
@@ -139,6 +138,8 @@ def _interrupted() -> int:
 
 
 def _bug(error: Exception, app: App) -> int:
+    import traceback  # needed after a bug only
+
     if app.output.verbose:
         traceback.print_exc()
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -212,6 +212,16 @@ def read_config(host: Host, path: str) -> ConfigFile:
         return ConfigFile.parse(file.read())
 
 
+def current(host: Host, guest: Guest) -> Guest:
+    """Return the guest as its file has it now; whoever holds its lock sees what others have
+    written since. Raises NotFound if it is gone."""
+    try:
+        config = read_config(host, layout.guest_config(guest.pool, guest.name))
+    except FileNotFoundError:
+        raise NotFound(f"no such guest any more: {guest.name}") from None
+    return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
+
+
 def change_config(
     host: Host, path: str, change: Callable[[ConfigFile], ConfigFile], *, what: str
 ) -> None:

@@ -29,7 +29,6 @@ class Dataset(NamedTuple):
 
     name: str
     is_volume: bool
-    used: int
     volsize: int
     origin: str
     mountpoint: str
@@ -66,7 +65,7 @@ def top_datasets(host: Host) -> list[str]:
 
 def datasets(host: Host, roots: Sequence[str]) -> list[Dataset]:
     """Return all filesystems and volumes at and below ``roots``, by one program."""
-    columns = f"name,type,used,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
+    columns = f"name,type,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
     listing = host.ask(
         *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", columns, *roots)
     )
@@ -74,11 +73,10 @@ def datasets(host: Host, roots: Sequence[str]) -> list[Dataset]:
 
 
 def _dataset(line: str) -> Dataset:
-    name, kind, used, volsize, origin, mountpoint, mounted, readonly, unfinished = line.split("\t")
+    name, kind, volsize, origin, mountpoint, mounted, readonly, unfinished = line.split("\t")
     return Dataset(
         name,
         kind == "volume",
-        int(used),
         0 if volsize == "-" else int(volsize),
         "" if origin == "-" else origin,
         mountpoint if mountpoint.startswith("/") else "",
@@ -86,6 +84,15 @@ def _dataset(line: str) -> Dataset:
         readonly == "on",
         unfinished != "-",
     )
+
+
+def space_used(host: Host, roots: Sequence[str]) -> dict[str, int]:
+    """Return how many bytes each dataset at and below ``roots`` takes, with all below it."""
+    listing = host.ask(
+        *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", "name,used", *roots)
+    )
+    pairs = (line.split("\t") for line in listing.stdout.splitlines())
+    return {name: int(used) for name, used in pairs}
 
 
 def snapshots(host: Host, roots: Sequence[str]) -> list[Snapshot]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``info`` and the tables of ``list``: guests and their disks in columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -38,13 +38,17 @@ FLAGS_HELP = (
 
 
 class Shown(NamedTuple):
-    """A guest as the columns see it."""
+    """A guest as the columns see it. ``used`` has the space of its datasets, if it is asked for."""
 
     guest: Guest
     role: str
-    used: int
+    used: Mapping[str, int]
     status: guests.Status
     disks: Sequence[zfs.Dataset]
+
+    @property
+    def dataset(self) -> str:
+        return layout.guest_dataset(self.guest.pool, self.guest.name)
 
 
 Cell = Callable[[Shown], str]
@@ -145,18 +149,23 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
         )
     if "H" in flags:
         app.output.headers = False
-    rows = _shown(app, inventory, chosen)
-    app.report.data = [as_data(app, shown) for shown in rows]
+    letters = ALL if "a" in flags else "".join(letter for letter in ALL if letter in flags)
+    rows = _shown(app, inventory, chosen, sizes="z" in letters or app.output.json)
+    if app.output.json:
+        app.report.data = [as_data(shown) for shown in rows]
     if not rows and app.output.headers:
         app.output.say("no guests")
         return
-    letters = ALL if "a" in flags else "".join(f for f in ALL if f in flags)
     headers, table = _table(app, rows, letters, with_disks="k" not in flags)
     cut = terminal_columns() if "w" in flags else 0
     app.output.table(headers, table, cut=cut, paged="l" in flags)
 
 
-def _shown(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Shown]:
+def _shown(
+    app: App, inventory: store.Inventory, chosen: Sequence[Guest], *, sizes: bool
+) -> list[Shown]:
+    roots = [layout.guests_dataset(pool.name) for pool in inventory.pools]
+    used = zfs.space_used(app.host, roots) if sizes and roots else {}
     roles = {pool.name: pool.role for pool in inventory.pools}
     now = guests.statuses(app.host, [guest.name for guest in chosen])
     disks = inventory.disks_by_guest()
@@ -164,7 +173,7 @@ def _shown(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> lis
         Shown(
             guest,
             roles.get(guest.pool, "-"),
-            inventory.datasets[layout.guest_dataset(guest.pool, guest.name)].used,
+            used,
             now[guest.name],
             disks.get((guest.pool, guest.name), ()),
         )
@@ -206,7 +215,7 @@ def _guest_cells(app: App, shown: Shown, letters: str) -> list[str]:
         if letter in COLUMNS:
             cells += [column.cell(shown) for column in COLUMNS[letter]]
         elif letter == "z":
-            cells.append(_size(app, shown.used))
+            cells.append(_size(app, shown.used[shown.dataset]))
         elif letter == "c":
             cells.append(_parent(shown.disks[0]) if shown.disks else "NO")
         else:
@@ -239,14 +248,14 @@ def _parent(disk: zfs.Dataset) -> str:
     return f"Child of {guest}" if guest else "NO"
 
 
-def as_data(app: App, shown: Shown) -> dict[str, Any]:
+def as_data(shown: Shown) -> dict[str, Any]:
     """Return all there is to say about a guest, for JSON: sizes in bytes, absent values null."""
     now = shown.status
     return {
         "name": shown.guest.name,
         "pool": shown.guest.pool,
         "pool_role": shown.role,
-        "used": shown.used,
+        "used": shown.used[shown.dataset],
         "phase": now.phase,
         "vm": now.has_vm,
         "pid": now.bhyve or None,
@@ -259,7 +268,7 @@ def as_data(app: App, shown: Shown) -> dict[str, Any]:
                 "name": disk.name.rpartition("/")[2],
                 "dataset": disk.name,
                 "size": disk.volsize,
-                "used": disk.used,
+                "used": shown.used[disk.name],
                 "origin": disk.origin or None,
             }
             for disk in shown.disks

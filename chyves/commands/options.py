@@ -39,7 +39,7 @@ def simulate_option() -> click.Option:
         type=click.Path(path_type=Path, file_okay=False),
         expose_value=False,
         is_eager=True,
-        default=lambda: os.environ.get("CHYVES_SIMULATE"),
+        default=lambda: os.environ.get("CHYVES_SIMULATE") or None,
         callback=_into(lambda app, directory: app.simulate(directory)),
         help="Work on the FreeBSD host simulated in DIR.",
     )

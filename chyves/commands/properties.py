@@ -2,6 +2,7 @@
 """``get``, ``set`` and ``unset``: properties of guests, their defaults and the host."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import click
@@ -13,6 +14,7 @@ from chyves.errors import Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
+from chyves.model.numbers import Taken, is_shared
 from chyves.model.properties import (
     Assignment,
     Context,
@@ -146,15 +148,7 @@ def _validated(scope: Scope, values: dict[str, str], context: Context) -> list[A
     wanted: list[Assignment] = []
     for name, value in values.items():
         with_before = dict(context.current) | {one.name: one.value for one in wanted}
-        judged = Context(
-            with_before,
-            context.defaults,
-            context.globals,
-            context.guest,
-            context.taken,
-            context.firmware,
-            context.addresses,
-        )
+        judged = replace(context, current=with_before)
         wanted += validate(scope, name, value, judged)
     return wanted
 
@@ -175,26 +169,35 @@ def _write(
 def _set_guest(app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str]) -> None:
     """Set properties of one guest, all or none; the caller holds its lock."""
     _require_possible(app, guest, values)
+    if not any(is_shared(name) for name in values):
+        _set_checked(app, inventory, guest, values, Taken())
+        return
     with locks.host_lock(app.host):
         inventory = store.refresh(app.host, inventory)
-        current = inventory.guest(guest.name).config
-        context = Context(
-            current=current,
-            defaults=inventory.defaults,
-            globals=inventory.globals,
-            guest=guest.name,
-            taken=numbers.taken(inventory),
-            firmware=_firmware(app, inventory),
-        )
-        wanted = _validated(Scope.GUEST, values, context)
-        dataset = layout.guest_dataset(guest.pool, guest.name)
-        path = layout.guest_config(guest.pool, guest.name)
-        template = next((one for one in wanted if one.effect is Effect.READ_ONLY), None)
-        if template and template.value == "no":
-            zfs.inherit_property(app.host, dataset, "readonly")
-        _write(app, path, guest.name, current, wanted)
-        if template and template.value == "yes":
-            zfs.set_property(app.host, dataset, "readonly", "on")
+        _set_checked(app, inventory, guest, values, numbers.taken(inventory))
+
+
+def _set_checked(
+    app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str], taken: Taken
+) -> None:
+    dataset = layout.guest_dataset(guest.pool, guest.name)
+    path = layout.guest_config(guest.pool, guest.name)
+    current = store.current(app.host, guest).config
+    context = Context(
+        current=current,
+        defaults=inventory.defaults,
+        globals=inventory.globals,
+        guest=guest.name,
+        taken=taken,
+        firmware=_firmware(app, inventory) if "uefi_firmware" in values else None,
+    )
+    wanted = _validated(Scope.GUEST, values, context)
+    template = next((one.value for one in wanted if one.effect is Effect.READ_ONLY), "")
+    if template == "no":
+        zfs.inherit_property(app.host, dataset, "readonly")
+    _write(app, path, guest.name, current, wanted)
+    if template == "yes":
+        zfs.set_property(app.host, dataset, "readonly", "on")
 
 
 def _require_possible(app: App, guest: Guest, values: dict[str, str]) -> None:

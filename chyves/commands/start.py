@@ -80,7 +80,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             pid = now.bhyve or now.supervisor
             app.report.done(guest.name, f"already running (pid {pid})", changed=False)
             return None
-        guest = _as_it_is_now(app, setting, guest)
+        guest = store.current(app.host, guest)
         plan = _plan(app, setting, guest)
         if now.has_vm:
             app.output.say(f"{guest.name}: taking its old VM out of the kernel")
@@ -95,16 +95,6 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         launch.wait_for_supervisor()
         undo.pop_all()
         return launch
-
-
-def _as_it_is_now(app: App, setting: Setting, guest: Guest) -> Guest:
-    """Read the guest's properties again: others may have changed them before the lock was ours."""
-    path = layout.guest_config(guest.pool, guest.name)
-    try:
-        config = store.read_config(app.host, path)
-    except FileNotFoundError:
-        raise NotFound(f"no such guest any more: {guest.name}") from None
-    return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
 
 
 def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:

@@ -77,6 +77,15 @@ _WHAT = {
 }
 
 
+NUMBERED = frozenset({"net_ifaces", "serial", "uefi_vnc_port", "uuid"})
+CHOOSES_PORT = frozenset({"loader", "uefi_console_output"})
+
+
+def is_shared(name: str) -> bool:
+    """Tell whether setting a property takes, or chooses, what only one guest can have."""
+    return name in NUMBERED or name in CHOOSES_PORT or name.endswith("_mac")
+
+
 def conflicts(
     taken: Taken, guest: str, properties: Mapping[str, str], names: Collection[str] | None = None
 ) -> list[str]:

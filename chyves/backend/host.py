@@ -35,7 +35,7 @@ class Host:
         return self.root / absolute.lstrip("/")
 
     def ask(self, *argv: str, ok: Iterable[int] = (), timeout: float | None = None) -> Result:
-        """Run a program that only looks. Raises HostError unless it exits with 0 or a code of ``ok``."""
+        """Run a program that only looks. Raises HostError for an exit code not 0 or in ``ok``."""
         return self.runner.run(argv, timeout=timeout).check(*ok)
 
     def try_ask(self, *argv: str, timeout: float | None = None) -> Result:

@@ -28,17 +28,16 @@ def zfs_set(world: World, arguments: list[str], io: Io) -> int:
     elif arguments and arguments[0].startswith("-"):
         raise UsageError(f"invalid option '{arguments[0][1:2]}'")
     given, targets = _split(words)
-    failed = False
-    for name in sorted(_openable(world, targets, io)):
+    complaints: list[str] = []
+    for name in sorted(_openable(world, targets, complaints)):
         try:
             with changing(world) as (datasets, moves):
-                complaints = change(datasets, moves, name, given, keep_mounts=keep_mounts)
+                complaints += change(datasets, moves, name, given, keep_mounts=keep_mounts)
         except RefusedError as refused:
-            complaints = [refused.message]
-        for complaint in complaints:
-            io.err(complaint)
-        failed = failed or bool(complaints)
-    return 1 if failed or len(_openable(world, targets, None)) < len(set(targets)) else 0
+            complaints.append(refused.message)
+    for complaint in complaints:
+        io.err(complaint)
+    return 1 if complaints else 0
 
 
 def _split(words: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -61,10 +60,9 @@ def _split(words: list[str]) -> tuple[dict[str, str], list[str]]:
     return given, words[count:]
 
 
-def _openable(world: World, targets: list[str], io: Io | None) -> set[str]:
-    """Return the targets that exist; complain about the others, if there is ``io``."""
+def _openable(world: World, targets: list[str], complaints: list[str]) -> set[str]:
+    """Return the targets that exist; add complaints about the others."""
     found = set()
-    complaints = []
     with world.reading():
         datasets = Datasets(world)
         for target in targets:
@@ -73,9 +71,6 @@ def _openable(world: World, targets: list[str], io: Io | None) -> set[str]:
                 found.add(target)
             except RefusedError as refused:
                 complaints.append(refused.message)
-    for complaint in complaints if io else ():
-        if io:
-            io.err(complaint)
     return found
 
 

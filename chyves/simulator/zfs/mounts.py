@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which mounted filesystem a path of the simulated host is on."""
+"""Whether a path of the simulated host can be written to, as far as ZFS has a say."""
 
 from chyves.simulator.world import World
 from chyves.simulator.zfs.datasets import Datasets
 
 
 def is_read_only(world: World, absolute_path: str) -> bool:
-    """Tell whether writing at ``absolute_path`` would fail with EROFS (readonly=on)."""
+    """Tell whether writing at ``absolute_path`` (a file, or the device of a volume) would fail
+    with EROFS (readonly=on)."""
     with world.reading():
         datasets = Datasets(world)
+        volume = absolute_path.removeprefix("/dev/zvol/")
+        if volume != absolute_path:
+            return volume in datasets and datasets.value(volume, "readonly") == "on"
         mounts = datasets.mounts()
         path = absolute_path.rstrip("/")
         while path:

@@ -129,4 +129,5 @@ def recover(world: World) -> None:
         last = world.table(_TABLE).get("last")
         if entries and (last is None or last["identity"] != entries[0][0]):
             _undo([(source, target) for source, target in entries[1:]])
+        remove(world.store / "rubbish")
         path.unlink()

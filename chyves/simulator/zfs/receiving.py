@@ -6,40 +6,29 @@ The stream is read without holding the lock of the host: its content is put toge
 """
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting, names, nodes, properties, setting, stream
+from chyves.simulator.zfs import contents, mounting, names, properties, setting, stream
 from chyves.simulator.zfs.creating import create_ancestors
 from chyves.simulator.zfs.datasets import Datasets
-from chyves.simulator.zfs.destroying import destroy_dataset, destroy_snapshots
 from chyves.simulator.zfs.errors import RefusedError, UsageError
-from chyves.simulator.zfs.moves import Moves, changing, remove
+from chyves.simulator.zfs.moves import changing, remove
 from chyves.simulator.zfs.names import DATASETS, FILESYSTEM, SNAPSHOT, VOLUME
 from chyves.simulator.zfs.options import Options
 from chyves.simulator.zfs.privilege import is_root
-from chyves.simulator.zfs.rollingback import roll_back
-from chyves.simulator.zfs.setting import Checker
+from chyves.simulator.zfs.settling import (
+    ACTION,
+    INCREMENTAL,
+    NEW,
+    Wish,
+    destination_of,
+    settle,
+    wants_new,
+)
 from chyves.simulator.zfs.sizes import nice_bytes
-from chyves.simulator.zfs.space import Space, has_room
-
-_ACTION = "cannot receive"
-_NEW = "cannot receive new filesystem stream"
-_INCREMENTAL = "cannot receive incremental stream"
-
-
-@dataclass
-class Wish:
-    """How to receive."""
-
-    target: str = ""
-    letters: set[str] = field(default_factory=set)
-    given: dict[str, str] = field(default_factory=dict)
-    excluded: set[str] = field(default_factory=set)
-    sent_name: str = ""
-    recursive: bool = False
+from chyves.simulator.zfs.space import Space
 
 
 def zfs_receive(world: World, arguments: list[str], io: Io) -> int:
@@ -47,6 +36,11 @@ def zfs_receive(world: World, arguments: list[str], io: Io) -> int:
     wish = _read_wish(arguments)
     if "A" in wish.letters:
         return _abort(world, wish.target)
+    if io.stdin.isatty():
+        raise RefusedError(
+            "Error: Backup stream can not be read from a terminal.\n"
+            "You must redirect standard input."
+        )
     _check_properties(world.release.major, wish)
     try:
         return _receive(world, wish, io)
@@ -54,7 +48,7 @@ def zfs_receive(world: World, arguments: list[str], io: Io) -> int:
         why = "failed to read from stream"
         if not error.short:
             why = "invalid stream (bad magic number)"
-        raise RefusedError(f"{_ACTION}: {why}") from None
+        raise RefusedError(f"{ACTION}: {why}") from None
 
 
 def _read_wish(arguments: list[str]) -> Wish:
@@ -100,7 +94,7 @@ def _check_properties(major: int, wish: Wish) -> None:
                 continue
         elif not prop.is_readonly and prop.name not in ("version", "volsize"):
             continue
-        raise RefusedError(f"{_ACTION}: invalid property '{word}'")
+        raise RefusedError(f"{ACTION}: invalid property '{word}'")
 
 
 def _receive(world: World, wish: Wish, io: Io) -> int:
@@ -113,7 +107,7 @@ def _receive(world: World, wish: Wish, io: Io) -> int:
             wish.recursive = record["recursive"]
             if wish.recursive and "@" in wish.target:
                 why = "cannot specify snapshot name for multi-snapshot stream"
-                raise RefusedError(f"{_ACTION}: {why}")
+                raise RefusedError(f"{ACTION}: {why}")
         elif record["record"] == "begin":
             wish.sent_name = wish.sent_name or names.dataset_of(record["name"])
             made += _receive_one(world, wish, io, reader, record)
@@ -138,32 +132,15 @@ def _mount(world: World, made: list[str], io: Io) -> int:
     return 1 if complaints else 0
 
 
-def _destination(wish: Wish, sent: str) -> str:
-    """Return the snapshot that ``sent`` becomes here."""
-    if wish.letters & {"d", "e"}:
-        if "@" in wish.target:
-            letter = "e" if "e" in wish.letters else "d"
-            why = f"invalid argument - snapshot not allowed with -{letter}"
-            raise RefusedError(f"{_ACTION}: {why}")
-        if "e" in wish.letters:
-            above = wish.sent_name.rpartition("/")[0]
-            return f"{wish.target}/{sent[len(above) + 1 :] if above else sent}"
-        pool = names.pool_of(sent)
-        return wish.target + sent[len(pool) :]
-    if "@" in wish.target:
-        return wish.target
-    return wish.target + sent[len(wish.sent_name) :]
-
-
 def _receive_one(
     world: World, wish: Wish, io: Io, reader: stream.Reader, begin: stream.Record
 ) -> list[str]:
     """Receive one snapshot; returns the filesystem, if it is new."""
     started, read_before = time.time(), reader.count
-    destination = _destination(wish, begin["name"])
+    destination = destination_of(wish, begin["name"])
     name = names.dataset_of(destination)
     if names.fault(destination, frozenset({SNAPSHOT}), modifying=True):
-        raise RefusedError(f"{_ACTION}: invalid name")
+        raise RefusedError(f"{ACTION}: invalid name")
     dry = "n" in wish.letters
     if "d" in wish.letters and not dry and names.parent_of(name):
         with world.reading():
@@ -181,7 +158,7 @@ def _receive_one(
         form = "incremental" if begin["fromguid"] else "full"
         verb = "would receive" if dry else "receiving"
         io.out(f"{verb} {form} stream of {begin['name']} into {destination}")
-    action = _NEW if _wants_new(begin) else _INCREMENTAL
+    action = NEW if wants_new(begin) else INCREMENTAL
     if dry or known:
         if known and "v" in wish.letters:
             io.out(f"snap {destination} already exists; ignoring")
@@ -193,7 +170,7 @@ def _receive_one(
         _read_content(reader, staged, action)
         with changing(world) as (datasets, moves):
             _check(datasets, wish, name, begin)
-            _settle(datasets, moves, wish, destination, begin, before, staged)
+            settle(datasets, moves, wish, destination, begin, before, staged)
     except BaseException:
         remove(staged)
         raise
@@ -205,13 +182,9 @@ def _receive_one(
     return [name]
 
 
-def _wants_new(begin: stream.Record) -> bool:
-    return not begin["fromguid"] or bool(begin.get("clone"))
-
-
 def _is_known(datasets: Datasets, name: str, begin: stream.Record) -> bool:
     """Tell whether an incremental stream brings a snapshot that is here already."""
-    return not _wants_new(begin) and any(
+    return not wants_new(begin) and any(
         datasets[snapshot]["guid"] == begin["guid"] for snapshot in datasets.snapshots(name)
     )
 
@@ -219,23 +192,23 @@ def _is_known(datasets: Datasets, name: str, begin: stream.Record) -> bool:
 def _check(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) -> str:
     """Raise RefusedError unless the stream can be received; returns the snapshot it builds on."""
     if not is_root():
-        raise RefusedError(f"{_NEW}: permission denied")
-    if _wants_new(begin):
+        raise RefusedError(f"{NEW}: permission denied")
+    if wants_new(begin):
         _check_new(datasets, wish, name, begin)
         return _origin(datasets, name, begin) if begin["fromguid"] else ""
     if name not in datasets:
-        raise RefusedError(f"{_INCREMENTAL}: destination '{name}' does not exist")
+        raise RefusedError(f"{INCREMENTAL}: destination '{name}' does not exist")
     taken = datasets.snapshots(name)
     matching = [each for each in taken if datasets[each]["guid"] == begin["fromguid"]]
     force = "F" in wish.letters
     if not matching or (matching[0] != taken[-1] and not force):
         raise RefusedError(
-            f"{_INCREMENTAL}: most recent snapshot of {name} does not\nmatch incremental source"
+            f"{INCREMENTAL}: most recent snapshot of {name} does not\nmatch incremental source"
         )
     space = Space(datasets)
     if not force and space.written(name):
         raise RefusedError(
-            f"{_INCREMENTAL}: destination {name} has been modified\nsince most recent snapshot"
+            f"{INCREMENTAL}: destination {name} has been modified\nsince most recent snapshot"
         )
     return matching[0]
 
@@ -244,29 +217,29 @@ def _check_new(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) 
     if name not in datasets:
         parent = names.parent_of(name)
         if not parent:
-            raise RefusedError(f"{_NEW}: destination '{name}' does not exist")
+            raise RefusedError(f"{NEW}: destination '{name}' does not exist")
         if parent not in datasets:
             raise RefusedError(
                 f"cannot open '{parent}': dataset does not exist\n"
-                f"{_NEW}: unable to restore to destination"
+                f"{NEW}: unable to restore to destination"
             )
         if datasets[parent]["type"] != FILESYSTEM:
-            raise RefusedError(f"{_NEW}: parent '{parent}' is not a filesystem")
+            raise RefusedError(f"{NEW}: parent '{parent}' is not a filesystem")
         return
     if "F" not in wish.letters:
-        raise RefusedError(f"{_NEW}: destination '{name}' exists\nmust specify -F to overwrite it")
+        raise RefusedError(f"{NEW}: destination '{name}' exists\nmust specify -F to overwrite it")
     taken = datasets.snapshots(name)
     if taken:
         raise RefusedError(
-            f"{_NEW}: destination has snapshots (eg. {taken[0]})\nmust destroy them to overwrite it"
+            f"{NEW}: destination has snapshots (eg. {taken[0]})\nmust destroy them to overwrite it"
         )
     if begin["type"] == VOLUME and "/" not in name:
         raise RefusedError(
-            f"{_NEW}: destination {name} is the root dataset\ncannot overwrite with a ZVOL"
+            f"{NEW}: destination {name} is the root dataset\ncannot overwrite with a ZVOL"
         )
     if "origin" in datasets[name]:
         raise RefusedError(
-            f"{_NEW}: destination '{name}' is a clone\nmust destroy it to overwrite it"
+            f"{NEW}: destination '{name}' is a clone\nmust destroy it to overwrite it"
         )
 
 
@@ -276,7 +249,7 @@ def _origin(datasets: Datasets, name: str, begin: stream.Record) -> str:
         if is_origin and names.pool_of(snapshot) == names.pool_of(name):
             return snapshot
     label = begin["name"].partition("@")[2]
-    raise RefusedError(f"{_ACTION}: local origin for clone {name}@{label} does not exist")
+    raise RefusedError(f"{ACTION}: local origin for clone {name}@{label} does not exist")
 
 
 def _stage(staged: Path, source: Path | None, begin: stream.Record) -> None:
@@ -303,131 +276,3 @@ def _read_content(reader: stream.Reader, staged: Path | None, action: str) -> No
     except stream.TruncatedError:
         pass
     raise RefusedError(f"{action}: incomplete stream")
-
-
-def _settle(
-    datasets: Datasets,
-    moves: Moves,
-    wish: Wish,
-    destination: str,
-    begin: stream.Record,
-    before: str | None,
-    staged: Path,
-) -> None:
-    """Make the content that was read a dataset, or the new content of one, and its snapshot."""
-    name = names.dataset_of(destination)
-    if not has_room(datasets, names.parent_of(name) or name, 0):
-        raise RefusedError(f"{_NEW if _wants_new(begin) else _INCREMENTAL}: out of space")
-    is_volume = begin["type"] == VOLUME
-    kept = datasets.world.store / contents.fresh()
-    look = contents.measure_volume if is_volume else contents.measure_tree
-    measure = look(str(staged))
-    if is_volume:
-        contents.copy_volume(staged, kept, measure.print[0])
-    else:
-        contents.copy_tree(staged, kept)
-    written, freed = Space(datasets).since(name, datasets[before] if before else None, measure)
-    snapshot: dict[str, object] = {
-        "type": SNAPSHOT,
-        "of": begin["type"],
-        **datasets.birth(names.pool_of(name)),
-        "creation": begin["creation"],
-        "guid": begin["guid"],
-        "content": kept.name,
-        "local": {},
-        "referenced": measure.referenced,
-        "print": measure.print,
-        "written": written,
-        "freed": freed,
-    }
-    if begin.get("snapshot_properties"):
-        snapshot["received"] = begin["snapshot_properties"]
-    if is_volume:
-        snapshot |= {"volsize": staged.stat().st_size, "volblocksize": begin["volblocksize"]}
-    if _wants_new(begin):
-        _make_new(datasets, moves, name, begin, before, staged)
-    else:
-        _build_on(datasets, moves, wish, name, before or "", staged)
-    datasets[destination] = snapshot
-    if is_volume:
-        datasets.set_values(name, [("volsize", str(snapshot["volsize"]))])
-    else:
-        datasets.forget()
-    _set_properties(datasets, wish, name, begin)
-    if is_volume:
-        nodes.refresh(datasets, moves, name)
-
-
-def _make_new(
-    datasets: Datasets,
-    moves: Moves,
-    name: str,
-    begin: stream.Record,
-    origin: str | None,
-    staged: Path,
-) -> None:
-    if name in datasets:
-        mounting.unmount(datasets, moves, name)
-        if datasets.children(name):
-            moves.discard(contents.stored(datasets.world, datasets[name]))
-        else:
-            destroy_dataset(datasets, moves, name)
-    record = {
-        "type": begin["type"],
-        **datasets.birth(names.pool_of(name)),
-        "content": staged.name,
-        "local": {},
-    }
-    if begin["type"] == VOLUME:
-        record["volblocksize"] = begin["volblocksize"]
-    if origin:
-        record["origin"] = origin
-    datasets[name] = record
-
-
-def _build_on(
-    datasets: Datasets, moves: Moves, wish: Wish, name: str, before: str, staged: Path
-) -> None:
-    """Give an existing dataset the new content; with -F newer snapshots and changes are lost."""
-    if "F" in wish.letters:
-        taken = datasets.snapshots(name)
-        destroy_snapshots(datasets, moves, taken[taken.index(before) + 1 :])
-        roll_back(datasets, moves, before)
-    place, apart = mounting.content_apart(datasets, name)
-    if datasets[name]["type"] == VOLUME:
-        moves.discard(place)
-        moves.move(staged, place)
-    else:
-        contents.replace_tree(place, staged, apart, moves)
-        moves.discard(staged)
-
-
-def _set_properties(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) -> None:
-    """Store received properties; -o sets others locally (on the topmost dataset), -x hides."""
-    record = datasets[name]
-    kind = begin["type"]
-    received = dict(begin.get("properties") or record.get("received", {}))
-    local: dict[str, str | None] = dict(record["local"])
-    top = name == names.dataset_of(_destination(wish, f"{wish.sent_name}@x"))
-    applicable = {}
-    for word, value in wish.given.items():
-        prop = properties.find(datasets.major, word)
-        if prop and not prop.applies_to(kind):
-            if wish.recursive:
-                continue
-            why = f"property '{word}' does not apply to datasets of this type"
-            raise RefusedError(f"{_NEW}: {why}")
-        if top or (prop is None or prop.is_inheritable):
-            applicable[word] = value
-    checked = Checker(datasets.major, kind, _NEW, new=True).check(applicable)
-    for key, value in checked.items():
-        local[key] = value if top else None
-    for word in wish.excluded:
-        prop = properties.find(datasets.major, word)
-        key = prop.name if prop else word
-        if prop and not prop.is_inheritable:
-            received.pop(key, None)
-        elif key in received and key not in record["local"]:
-            local[key] = None
-    local = {key: value for key, value in local.items() if value is not None or key in received}
-    datasets.change(name, local=local, received=received or None)

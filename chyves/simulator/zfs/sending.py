@@ -68,7 +68,7 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
     if len(options.rest) > 1:
         raise UsageError("too many arguments")
     target = options.rest[0]
-    if "n" not in letters and _is_terminal(io):
+    if "n" not in letters and io.stdout.isatty():
         raise RefusedError(
             "Error: Stream can not be written to a terminal.\nYou must redirect standard output."
         )
@@ -90,13 +90,6 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
     if "n" in letters:
         return 0
     return _write(io, package, parts)
-
-
-def _is_terminal(io: Io) -> bool:
-    try:
-        return io.stdout.isatty()
-    except (AttributeError, ValueError):
-        return False
 
 
 def _tell(io: Io, parts: list[Part], *, dry: bool, parsable: bool) -> None:

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import stat
 import sys
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from chyves.simulator.world import World
 _PAGE = 4096
 _LARGEST = 16 << 20
 PORTS = ("com1", "com2", "com3", "com4")
+_NO_EVENTS = (
+    "Assertion failed: (sc->mev != NULL), function uart_opentty,"
+    " file /usr/src/usr.sbin/bhyve/uart_emul.c, line 290."
+)
 
 
 class Console(Protocol):
@@ -87,15 +92,14 @@ def _check_given_once(config: Config, name: str) -> None:
             " file /usr/src/sys/contrib/libnv/nvlist.c, line 388."
         )
     if name in config.given_twice:
-        raise Abort(
-            "Assertion failed: (sc->mev != NULL), function uart_opentty,"
-            " file /usr/src/usr.sbin/bhyve/uart_emul.c, line 290."
-        )
+        raise Abort(_NO_EVENTS)
 
 
 def open_console(world: World, path: str) -> Console:
     """Open what a serial port is connected to. Raises OSError as FreeBSD's open(2) fails."""
     if path == "stdio":
+        if stat.S_ISCHR(os.fstat(0).st_mode) and not os.isatty(0):
+            raise Abort(_NO_EVENTS)  # kqueue(2) cannot watch /dev/null
         return Stdio()
     if is_nmdm(path):
         if is_exclusive(world, path):

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import termios
 import time
 import tty
@@ -19,6 +20,7 @@ from chyves.simulator.opened import holders, open_device
 from chyves.simulator.world import World
 
 _LAST_WORDS = 2.0  # seconds
+_SLOW_READER = 0.05  # seconds
 
 
 def is_nmdm(path: str) -> bool:
@@ -31,7 +33,7 @@ def other_side(path: str) -> str:
 
 
 class Line:
-    """One side of a pair, opened by this process; reads and writes never block.
+    """One side of a pair, opened by this process; reads do not block, writes not for long.
 
     Raises FileNotFoundError when nmdm.ko is not loaded.
     """
@@ -46,6 +48,7 @@ class Line:
         self._link = world.path(other_side(path))
         self._far_end = -1
         self._published = ""
+        self._is_full = False
         open_device(world, path, os.getpid())
         self.descriptor = -1
         self._connect()
@@ -84,10 +87,16 @@ class Line:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send what the other side has room for; the rest is lost."""
+        """Send what the other side takes; what nobody reads is lost."""
         while data:
             try:
                 data = data[os.write(self.descriptor, data) :]
+                self._is_full = False
+            except BlockingIOError:
+                if not self._is_full:
+                    self._is_full = not select.select([], [self.descriptor], [], _SLOW_READER)[1]
+                if self._is_full:
+                    return
             except OSError:
                 return
 

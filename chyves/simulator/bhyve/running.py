@@ -36,7 +36,7 @@ class _Life:
         self.world = world
         self.vm = vm
         self.console = vm.parts.consoles.get("com1")
-        self.selector = selectors.DefaultSelector()
+        self.selector = selectors.PollSelector()
         self.signals, alarm = socket.socketpair()
         for end in (self.signals, alarm):
             end.setblocking(False)

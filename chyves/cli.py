@@ -85,7 +85,7 @@ def _root() -> Root:
         "chyves",
         params=list(unique.values()),
         add_help_option=False,
-        context_settings={"max_content_width": 100},
+        context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
         callback=_no_command,
     )

@@ -17,6 +17,9 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """All that a child sees of the environment; TERM is added where a person looks on."""
 
+MISSING = 127
+"""Exit code for a program that is not there, as a shell has it."""
+
 PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
 Stream = int | IO[bytes] | None
@@ -41,6 +44,11 @@ class Result(NamedTuple):
 
     def check(self, *codes: int) -> "Result":
         """Return itself, or raise HostError unless the exit code is 0 or one of ``codes``."""
+        if self.code == MISSING:
+            raise HostError(
+                f"{self.argv[0]}: not found",
+                hint="chyves works on FreeBSD; without it: chyves --simulate <folder> ...",
+            )
         if self.code != 0 and self.code not in codes:
             raise HostError(f"{shlex.join(self.argv)}: {self.complaint()}")
         return self
@@ -82,7 +90,7 @@ class RealRunner:
                 check=False,
             )
         except FileNotFoundError:
-            return Result(tuple(argv), 127, "", f"{argv[0]}: not found")
+            return Result(tuple(argv), MISSING, "", f"{argv[0]}: not found")
         except subprocess.TimeoutExpired:
             return Result(tuple(argv), 124, "", f"{argv[0]}: no answer within {timeout} seconds")
         return Result(

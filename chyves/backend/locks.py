@@ -31,6 +31,26 @@ def guest_lock(host: Host, guest: str) -> Iterator[None]:
 
 
 @contextmanager
+def free_guest_lock(host: Host, guest: str) -> Iterator[bool]:
+    """Hold the lock on one guest if nobody else does, and tell so."""
+    if host.plan is not None:
+        yield not held_by(host, layout.guest_lock(guest))
+        return
+    descriptor = open_lock(host, layout.guest_lock(guest))
+    try:
+        yield take(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def resource_lock(host: Host, kind: str, name: str) -> Iterator[None]:
+    """Hold the lock on one ISO or firmware. Raises Busy after a minute."""
+    with _lock(host, layout.resource_lock(kind, name), f"{kind} resource {name}"):
+        yield
+
+
+@contextmanager
 def _lock(host: Host, path: str, what: str) -> Iterator[None]:
     if host.plan is not None:
         yield

@@ -123,7 +123,13 @@ class Inventory(NamedTuple):
 
 
 def read_inventory(host: Host) -> Inventory:
-    """Read everything, with two programs however many guests there are."""
+    """Read everything, with two programs however many guests there are; and once more if
+    something was missing, which another chyves may just have taken away."""
+    first = _read_all(host)
+    return _read_all(host) if first.problems else first
+
+
+def _read_all(host: Host) -> Inventory:
     roots = [name for name in zfs.top_datasets(host) if name.endswith("/chyves")]
     datasets = {d.name: d for d in zfs.datasets(host, roots)} if roots else {}
     problems: list[str] = []
@@ -136,14 +142,14 @@ def read_inventory(host: Host) -> Inventory:
         (place, dataset)
         for dataset in datasets.values()
         if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
-        and not dataset.is_volume
+        and not (dataset.is_volume or dataset.is_unfinished)
     ]
     return _with_guests(host, tuple(pools), datasets, places, problems)
 
 
 def refresh(host: Host, inventory: Inventory) -> Inventory:
     """Read the property files again, without asking zfs: whoever holds the host's lock sees what
-    others have written since."""
+    others have written since, and the guests in the making too."""
     places = []
     for pool in inventory.pools:
         folder = host.path(layout.guests_folder(pool.name))
@@ -183,25 +189,26 @@ def _read(host: Host, path: str, problems: list[str]) -> ConfigFile:
 
 
 def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFile | None:
-    """Read a pool's properties; a pool without them is not set up (yet)."""
+    """Read a pool's properties; a pool in the making is none yet."""
+    if root.is_unfinished:
+        return None
     path = layout.pool_config(root.name.partition("/")[0])
     try:
         return read_config(host, path)
     except OSError as error:
-        if not root.is_unfinished:
-            problems.append(f"{path}: {error.strerror}; is {root.name} mounted?")
+        problems.append(f"{path}: {error.strerror}; is {root.name} mounted?")
         return None
 
 
 def _guest_config(
     host: Host, place: layout.GuestRoot, dataset: zfs.Dataset | None, problems: list[str]
 ) -> ConfigFile | None:
-    """Read a guest's properties; a dataset without them is no guest (yet)."""
+    """Read a guest's properties; a dataset without them is no guest."""
     path = layout.guest_config(place.pool, place.guest)
     try:
         return read_config(host, path)
     except OSError as error:
-        if dataset and not dataset.is_unfinished:
+        if dataset:
             problems.append(f"{path}: {error.strerror}; is {dataset.name} mounted, or no guest?")
         return None
 

@@ -47,7 +47,7 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
     others = {
         name
         for other in inventory.guests
-        if other.name != guest.name
+        if (other.pool, other.name) != (guest.pool, guest.name)
         for name in other.net_ifaces()
     }
     names = [name for name in guest.net_ifaces() if name not in others]

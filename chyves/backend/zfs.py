@@ -17,15 +17,28 @@ from chyves.errors import (
     NotPermitted,
     Precondition,
 )
+from chyves.model import layout
 
 UNFINISHED = "chyves:unfinished"
-"""User property of a guest dataset until its .cfg is in place: what a killed create leaves."""
+"""User property with the verb that is at work on a dataset. A pool, guest or resource in the making
+comes into being when it is cleared. Datasets below inherit it, where it means nothing."""
+
+MAKERS: Mapping[type, str] = {
+    layout.Root: "install",
+    layout.GuestRoot: "create",
+    layout.Resource: "import",
+}
+
+ROLLBACK = "rollback"
+
+COLUMNS = f"name,type,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
 
 NODE_SECONDS = 10.0
 
 
 class Dataset(NamedTuple):
-    """A filesystem or volume. Sizes are in bytes; what it does not have is empty or 0."""
+    """A filesystem or volume. Sizes are in bytes; what it does not have is empty or 0.
+    ``unfinished`` is the verb at work on it or on something above it."""
 
     name: str
     is_volume: bool
@@ -34,7 +47,17 @@ class Dataset(NamedTuple):
     mountpoint: str
     is_mounted: bool
     is_read_only: bool
-    is_unfinished: bool
+    unfinished: str
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Tell whether it is a pool's, guest's or resource's that does not exist yet."""
+        making = self.unfinished and MAKERS.get(type(layout.classify(self.name)))
+        return bool(making) and making == self.unfinished
+
+    @property
+    def is_half_rolled_back(self) -> bool:
+        return self.unfinished == ROLLBACK
 
 
 class Snapshot(NamedTuple):
@@ -65,9 +88,8 @@ def top_datasets(host: Host) -> list[str]:
 
 def datasets(host: Host, roots: Sequence[str]) -> list[Dataset]:
     """Return all filesystems and volumes at and below ``roots``, by one program."""
-    columns = f"name,type,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
     listing = host.ask(
-        *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", columns, *roots)
+        *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", COLUMNS, *roots)
     )
     return [_dataset(line) for line in listing.stdout.splitlines()]
 
@@ -82,8 +104,17 @@ def _dataset(line: str) -> Dataset:
         mountpoint if mountpoint.startswith("/") else "",
         mounted == "yes",
         readonly == "on",
-        unfinished != "-",
+        "" if unfinished == "-" else unfinished,
     )
+
+
+def dataset(host: Host, name: str) -> Dataset | None:
+    """Return one dataset as it is now; None if there is none of that name."""
+    try:
+        listing = understand(host.try_ask("zfs", "list", "-H", "-p", "-o", COLUMNS, name))
+    except NotFound:
+        return None
+    return _dataset(listing.stdout.removesuffix("\n"))
 
 
 def space_used(host: Host, roots: Sequence[str]) -> dict[str, int]:

@@ -4,12 +4,14 @@
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, net, numbers, store, wiring, zfs
+from chyves.commands import leftovers
 from chyves.commands.options import Changing
 from chyves.errors import ChyvesError, Conflict, Invalid
 from chyves.model import kinds, layout, network
@@ -29,9 +31,10 @@ def create(app: App, size: str | None, pool: str | None) -> None:
     names = check_new_names(app.selector.split(","), inventory.names)
     home = inventory.pool(pool or "primary").name
     size_bytes = _size(size or inventory.defaults.get("size") or "8G")
+    leftovers.sweep(app, inventory)
     for name in names:
         with app.report.item(name), locks.guest_lock(app.host, name):
-            create_guest(app, inventory, name, home, size_bytes)
+            create_guest(app, name, home, size_bytes)
 
 
 def _size(text: str) -> int:
@@ -41,22 +44,24 @@ def _size(text: str) -> int:
         raise Invalid(error.message, hint="chyves <guest> create [<size>] [<pool>]") from None
 
 
-def create_guest(app: App, inventory: store.Inventory, name: str, pool: str, size: int) -> None:
+def create_guest(app: App, name: str, pool: str, size: int) -> None:
     """Create one guest; the caller holds its lock.
 
-    Its property file comes last and makes it true. What a create that was killed has left is
-    cleared away by the next one of that name.
+    It is marked as unfinished, and no guest, until all of it is there. A create that fails takes
+    everything back; what one that was killed has left is cleared away by the next.
     """
-    _check_free(app, inventory, name, pool)
+    inventory = app.inventory
+    _require_free(inventory, name, pool)
     dataset = layout.guest_dataset(pool, name)
-    _make_datasets(app, inventory.defaults, dataset, size)
-    with locks.host_lock(app.host):
-        inventory = store.refresh(app.host, inventory)
-        actual = net.interfaces(app.host)
-        values = _new_values(inventory, actual)
-        _join_bridge(app, inventory, name, values["net_ifaces"], actual)
-        store.create_config(app.host, layout.guest_config(pool, name), values)
-    zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
+    _make_root(app, inventory.defaults, dataset)
+    try:
+        _make_datasets(app, inventory.defaults, dataset, size)
+        values = _settle(app, inventory, name, pool)
+        zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
+    except BaseException:
+        with suppress(ChyvesError):
+            leftovers.take_away(app, inventory, layout.GuestRoot(pool, name))
+        raise
     app.report.done(
         name,
         f"created on {pool}, {kinds.format_bytes(size)}, {values['net_ifaces']}, "
@@ -69,40 +74,42 @@ def create_guest(app: App, inventory: store.Inventory, name: str, pool: str, siz
     )
 
 
-def _check_free(app: App, inventory: store.Inventory, name: str, pool: str) -> None:
-    """Look again now that the lock is held, and clear away what a killed create has left."""
-    for other in inventory.pools:
-        if app.host.path(layout.guest_config(other.name, name)).exists():
-            raise Conflict(f"guest {name} exists already, on {other.name}")
-    leftover = inventory.datasets.get(layout.guest_dataset(pool, name))
-    if leftover and not leftover.is_unfinished:
-        raise Conflict(
-            f"{leftover.name} exists and is no guest", hint="rename or destroy it yourself"
-        )
-    if leftover:
-        app.output.say(f"{name}: clearing away what an unfinished create has left")
-        zfs.destroy(app.host, leftover.name, recursive=True)
+def _require_free(inventory: store.Inventory, name: str, pool: str) -> None:
+    """Look again now that the lock is held."""
+    check_new_names([name], inventory.names)
+    there = inventory.datasets.get(layout.guest_dataset(pool, name))
+    if there:
+        raise Conflict(f"{there.name} exists and is no guest", hint="rename or destroy it yourself")
+
+
+def _make_root(app: App, defaults: Mapping[str, str], dataset: str) -> None:
+    """Make the guest's own dataset.
+
+    volmode is set on it and inherited by its volumes: FreeBSD often makes no node for a volume
+    that has its own (seen on 13.2).
+    """
+    volmode = defaults.get("disk_volmode") or "inherit"
+    options = {} if volmode == "inherit" else {"volmode": volmode}
+    mark = {zfs.UNFINISHED: zfs.MAKERS[layout.GuestRoot]}
+    zfs.create_filesystem(app.host, dataset, mark | options)
 
 
 def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: int) -> None:
-    """Make the datasets of a guest; take them away again if one cannot be made.
+    zfs.create_filesystem(app.host, f"{dataset}/.config", {"snapdir": "visible"})
+    zfs.create_filesystem(app.host, f"{dataset}/logs", {"compression": "on"})
+    zfs.create_filesystem(app.host, f"{dataset}/img")
+    zfs.create_volume(app.host, f"{dataset}/disk0", size, volume_options(defaults))
 
-    volmode is set on the guest's filesystem and inherited by its volumes: FreeBSD often makes no
-    node for a volume that has its own (seen on 13.2).
-    """
-    volmode = defaults.get("disk_volmode") or "inherit"
-    above = {zfs.UNFINISHED: "create"}
-    if volmode != "inherit":
-        above["volmode"] = volmode
-    zfs.create_filesystem(app.host, dataset, above)
-    try:
-        zfs.create_filesystem(app.host, f"{dataset}/.config", {"snapdir": "visible"})
-        zfs.create_filesystem(app.host, f"{dataset}/logs", {"compression": "on"})
-        zfs.create_filesystem(app.host, f"{dataset}/img")
-        zfs.create_volume(app.host, f"{dataset}/disk0", size, volume_options(defaults))
-    except ChyvesError:
-        zfs.destroy(app.host, dataset, recursive=True)
-        raise
+
+def _settle(app: App, inventory: store.Inventory, name: str, pool: str) -> dict[str, str]:
+    """Write the properties of a new guest, which takes its numbers, and join its bridge."""
+    with locks.host_lock(app.host):
+        inventory = store.refresh(app.host, inventory)
+        actual = net.interfaces(app.host)
+        values = _new_values(inventory, actual)
+        store.create_config(app.host, layout.guest_config(pool, name), values)
+        _join_bridge(app, inventory, name, values["net_ifaces"], actual)
+    return values
 
 
 def volume_options(defaults: Mapping[str, str]) -> dict[str, str]:

@@ -33,8 +33,8 @@ def dataset(app: App, pool: str, action: str) -> None:
 def install(app: App, pool: str) -> None:
     """Create the datasets and property files of a pool.
 
-    The pool's property file comes last and makes it true. Until then an install that was killed
-    can be run again.
+    They are marked as unfinished, and no pool of chyves, until all is there. An install that
+    failed or was killed is run again.
     """
     inventory = app.inventory
     role = "secondary" if _other_primary(inventory, pool) else "primary"
@@ -57,8 +57,8 @@ def install(app: App, pool: str) -> None:
         label = f"{time.strftime('%Y%m%d', time.gmtime())}-{CONFIG_SNAPSHOT}-{__version__}"
         zfs.take_snapshots(app.host, [f"{layout.config_dataset(pool)}@{label}"])
     store.create_config(app.host, layout.pool_config(pool), pool_values)
-    zfs.inherit_property(app.host, layout.root_dataset(pool), zfs.UNFINISHED)
     _verify_mounted(app, pool)
+    zfs.inherit_property(app.host, layout.root_dataset(pool), zfs.UNFINISHED)
     app.report.done(pool, f"set up as {role} pool", role=role)
 
 
@@ -86,9 +86,12 @@ def _check(app: App, inventory: store.Inventory, pool: str) -> None:
 
 def _datasets(pool: str, role: str) -> list[tuple[str, dict[str, str]]]:
     root = layout.root_dataset(pool)
-    mountpoint = {"mountpoint": layout.root_mountpoint(pool), zfs.UNFINISHED: "install"}
+    options = {
+        "mountpoint": layout.root_mountpoint(pool),
+        zfs.UNFINISHED: zfs.MAKERS[layout.Root],
+    }
     wanted: list[tuple[str, dict[str, str]]] = [
-        (root, mountpoint),
+        (root, options),
         (layout.config_dataset(pool), {}),
         (layout.guests_dataset(pool), {}),
     ]

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, store, wiring, zfs
+from chyves.backend import guests, locks, store, zfs
+from chyves.commands import leftovers
+from chyves.commands.leftovers import KEEPNET
 from chyves.commands.options import Changing
-from chyves.errors import Busy, Conflict, Invalid
+from chyves.errors import Busy, ChyvesError, Conflict, Invalid
 from chyves.model import layout
-from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
-
-KEEPNET = "keepnet"
-"""Ends the name of a deleted guest's dataset when its taps are to stay."""
 
 
 @click.command("delete", cls=Changing)
@@ -28,19 +26,31 @@ def delete(app: App, how: str | None) -> None:
         raise Invalid(f"no such way to delete: {how}", hint="chyves <guest> delete [force|keepnet]")
     inventory = app.inventory
     inventory.require_current()
-    chosen = inventory.select(app.selector)
-    sweep(app, inventory)
+    finished = leftovers.sweep(app, inventory)
+    if finished:
+        inventory = app.inventory
+    chosen = _select(app, inventory, finished)
     doomed = _with_clones(inventory, chosen) if how == "force" else _clones_first(inventory, chosen)
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            delete_guest(app, guest, keep_taps=how == KEEPNET)
+            delete_guest(app, inventory, guest, keep_taps=how == KEEPNET)
 
 
-def delete_guest(app: App, guest: Guest, *, keep_taps: bool) -> None:
+def _select(app: App, inventory: store.Inventory, finished: Sequence[str]) -> list[Guest]:
+    """Return the guests that are named; those whose delete was finished just now are done."""
+    names = app.selector.split(",")
+    done = [name for name in names if name in finished and name not in inventory.names]
+    for name in done:
+        app.report.done(name, "deleted")
+    left = [name for name in names if name not in done]
+    return inventory.select(",".join(left)) if left else []
+
+
+def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_taps: bool) -> None:
     """Delete one guest; the caller holds its lock.
 
     The rename that takes it out of sight makes it true: ``zfs destroy -r`` can stop halfway, a
-    rename cannot. What is left is cleared away by the next delete.
+    rename cannot. What is left is cleared away by the next delete or create.
     """
     guests.require_down(app.host, guest.name, "delete it")
     dataset = layout.guest_dataset(guest.pool, guest.name)
@@ -48,54 +58,14 @@ def delete_guest(app: App, guest: Guest, *, keep_taps: bool) -> None:
     app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
     stamp = time.strftime("%Y%m%d%H%M%S") + (KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
+    guest = store.current(app.host, guest)
     zfs.rename(app.host, dataset, hidden)
-    _finish(app, guest, hidden, keep_taps=keep_taps)
-    app.report.done(guest.name, "deleted")
-
-
-def _finish(app: App, guest: Guest, hidden: str, *, keep_taps: bool) -> None:
-    if not keep_taps:
-        with locks.host_lock(app.host):
-            wiring.release_taps(app.host, store.refresh(app.host, app.inventory), guest)
-    _destroy_patiently(app, hidden)
-
-
-def _destroy_patiently(app: App, hidden: str) -> None:
-    """Destroy what is out of sight; a device may be held for a moment after bhyve has ended."""
-    for attempt in range(20):
-        try:
-            zfs.destroy(app.host, hidden, recursive=True)
-            return
-        except Busy:
-            if attempt == 19:
-                raise
-            time.sleep(0.1)
-
-
-def sweep(app: App, inventory: store.Inventory) -> None:
-    """Finish the deletes that were killed halfway."""
-    for dataset in inventory.datasets.values():
-        place = layout.classify(dataset.name)
-        if not isinstance(place, layout.Deleted):
-            continue
-        with app.report.item(place.guest), locks.guest_lock(app.host, place.guest):
-            if not app.host.path(dataset.mountpoint).exists():
-                continue  # whoever was at it has finished
-            app.output.say(f"finishing the delete of {place.guest}")
-            guest = _deleted_guest(app, inventory, place, dataset)
-            keep = place.stamp.endswith(KEEPNET)
-            _finish(app, guest, dataset.name, keep_taps=keep)
-
-
-def _deleted_guest(
-    app: App, inventory: store.Inventory, place: layout.Deleted, dataset: zfs.Dataset
-) -> Guest:
-    """Return a deleted guest as far as it is still there."""
     try:
-        config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
-    except OSError:
-        config = ConfigFile()
-    return Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
+        leftovers.discard(app, inventory, guest, hidden, keep_taps=keep_taps)
+    except ChyvesError as error:
+        error.hint = "the guest is gone; the next delete clears away what is left of it"
+        raise
+    app.report.done(guest.name, "deleted")
 
 
 def _refuse_dependants(app: App, dataset: str) -> None:

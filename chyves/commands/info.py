@@ -215,7 +215,7 @@ def _guest_cells(app: App, shown: Shown, letters: str) -> list[str]:
         if letter in COLUMNS:
             cells += [column.cell(shown) for column in COLUMNS[letter]]
         elif letter == "z":
-            cells.append(_size(app, shown.used[shown.dataset]))
+            cells.append(_size(app, shown.used.get(shown.dataset, 0)))
         elif letter == "c":
             cells.append(_parent(shown.disks[0]) if shown.disks else "NO")
         else:
@@ -255,7 +255,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
         "name": shown.guest.name,
         "pool": shown.guest.pool,
         "pool_role": shown.role,
-        "used": shown.used[shown.dataset],
+        "used": shown.used.get(shown.dataset, 0),
         "phase": now.phase,
         "vm": now.has_vm,
         "pid": now.bhyve or None,
@@ -268,7 +268,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
                 "name": disk.name.rpartition("/")[2],
                 "dataset": disk.name,
                 "size": disk.volsize,
-                "used": shown.used[disk.name],
+                "used": shown.used.get(disk.name, 0),
                 "origin": disk.origin or None,
             }
             for disk in shown.disks

@@ -4,6 +4,7 @@
 import os
 import shutil
 import stat
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.options import Mixed
-from chyves.errors import Conflict, Invalid, NotFound, Precondition
+from chyves.errors import ChyvesError, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
 WORDS = "list|import <file>|rename <name> <new>|delete <name>"
@@ -71,6 +72,8 @@ def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[st
     found = []
     for dataset in inventory.datasets.values():
         place = layout.classify(dataset.name)
+        if dataset.is_unfinished:
+            continue
         if isinstance(place, layout.Resource) and place.kind == kind:
             path = app.host.path(layout.resource_file(place.pool, kind, place.name))
             if path.is_file():
@@ -79,31 +82,47 @@ def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[st
 
 
 def import_file(app: App, kind: str, source: str) -> None:
-    """Copy a local file in. The rename of the finished copy makes it true."""
+    """Copy a local file in. Its dataset is marked as unfinished, and no resource, until the copy is
+    whole."""
     app.require_root()
-    inventory = app.inventory
-    inventory.require_current()
-    pool = inventory.primary().name
     path = Path(source)
     name = kinds.component(path.name)
     size = _size_of_regular_file(path)
-    with app.report.item(name), locks.host_lock(app.host):
-        _require_new(inventory, kind, name)
-        free = zfs.available(app.host, layout.resource_dataset(pool, kind))
-        if size > free:
-            raise Precondition(
-                f"{pool} has no room for it: {kinds.format_bytes(size)} wanted, "
-                f"{kinds.format_bytes(free)} free"
-            )
+    with app.report.item(name), locks.resource_lock(app.host, kind, name):
+        inventory = _current(app)
+        pool = inventory.primary().name
         dataset = layout.resource_dataset(pool, kind, name)
-        leftover = inventory.datasets.get(dataset)
-        if leftover:
+        _require_new(inventory, kind, name)
+        if dataset in inventory.datasets:
             zfs.destroy(app.host, dataset)
-        zfs.create_filesystem(app.host, dataset, {zfs.UNFINISHED: "import"})
-        target = layout.resource_file(pool, kind, name)
-        app.host.note(f"cp {source} {target}", lambda: _copy(app, path, target))
-        zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
+        _require_room(app, pool, size)
+        mark = {zfs.UNFINISHED: zfs.MAKERS[layout.Resource]}
+        zfs.create_filesystem(app.host, dataset, mark)
+        try:
+            target = layout.resource_file(pool, kind, name)
+            app.host.note(f"cp {source} {target}", lambda: _copy(app, path, target))
+            zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
+        except BaseException:
+            with suppress(ChyvesError):
+                zfs.destroy(app.host, dataset)
+            raise
         app.report.done(name, f"imported, {kinds.format_bytes(size)}", size=size)
+
+
+def _current(app: App) -> store.Inventory:
+    """Return what there is now that a lock is held. Raises Precondition."""
+    inventory = app.inventory
+    inventory.require_current()
+    return inventory
+
+
+def _require_room(app: App, pool: str, size: int) -> None:
+    free = zfs.available(app.host, layout.root_dataset(pool))
+    if size > free:
+        raise Precondition(
+            f"{pool} has no room for it: {kinds.format_bytes(size)} wanted, "
+            f"{kinds.format_bytes(free)} free"
+        )
 
 
 def _size_of_regular_file(path: Path) -> int:
@@ -119,14 +138,11 @@ def _size_of_regular_file(path: Path) -> int:
 def _copy(app: App, source: Path, target: str) -> None:
     app.host.may_write(target)
     final = app.host.path(target)
-    partial = final.with_name(f".{final.name}.part")
     try:
-        shutil.copyfile(source, partial)
-        with partial.open("rb") as copied:
+        shutil.copyfile(source, final)
+        with final.open("rb") as copied:
             os.fsync(copied.fileno())
-        partial.replace(final)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise Precondition(f"cannot copy {source}: {error.strerror}") from error
 
 
@@ -155,25 +171,43 @@ def rename(app: App, kind: str, old: str, new: str) -> None:
     """Rename a resource. The rename of its dataset makes it true: until then its file has both
     names in there, so that neither side of it lacks its file."""
     app.require_root()
-    inventory = app.inventory
-    inventory.require_current()
-    with app.report.item(old), locks.host_lock(app.host):
-        pool = _existing(app, inventory, kind, old)
-        kinds.component(new)
-        _require_new(inventory, kind, new)
-        app.output.confirm(f"Rename {old} to {new}?")
-        before = layout.resource_file(pool, kind, old)
-        also = f"{os.path.dirname(before)}/{new}"
-        after = layout.resource_file(pool, kind, new)
-        app.host.note(f"ln {before} {also}", lambda: _link(app, before, also))
-        zfs.rename(
-            app.host,
-            layout.resource_dataset(pool, kind, old),
-            layout.resource_dataset(pool, kind, new),
-        )
-        stale = f"{os.path.dirname(after)}/{old}"
+    kinds.component(new)
+    with app.report.item(old), ExitStack() as held:
+        for name in sorted({old, new}):
+            held.enter_context(locks.resource_lock(app.host, kind, name))
+        inventory = _current(app)
+        if not _is_renamed(app, inventory, kind, old, new):
+            _rename(app, inventory, kind, old, new)
+        pool = inventory.primary().name
+        stale = f"{os.path.dirname(layout.resource_file(pool, kind, new))}/{old}"
         app.host.note(f"rm {stale}", lambda: app.host.path(stale).unlink())
         app.report.done(old, f"renamed to {new}")
+
+
+def _is_renamed(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> bool:
+    """Tell whether a rename was killed when only the old name was left to be taken away."""
+    pool = inventory.primary().name
+    after = app.host.path(layout.resource_file(pool, kind, new))
+    datasets = inventory.datasets
+    return (
+        layout.resource_dataset(pool, kind, old) not in datasets
+        and layout.resource_dataset(pool, kind, new) in datasets
+        and os.path.isfile(os.path.join(after.parent, old))
+    )
+
+
+def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> None:
+    pool = _existing(app, inventory, kind, old)
+    _require_new(inventory, kind, new)
+    app.output.confirm(f"Rename {old} to {new}?")
+    before = layout.resource_file(pool, kind, old)
+    also = f"{os.path.dirname(before)}/{new}"
+    app.host.note(f"ln {before} {also}", lambda: _link(app, before, also))
+    zfs.rename(
+        app.host,
+        layout.resource_dataset(pool, kind, old),
+        layout.resource_dataset(pool, kind, new),
+    )
 
 
 def _link(app: App, before: str, also: str) -> None:
@@ -184,9 +218,8 @@ def _link(app: App, before: str, also: str) -> None:
 def delete(app: App, kind: str, name: str) -> None:
     """Delete a resource, unless a guest is set to use it."""
     app.require_root()
-    inventory = app.inventory
-    inventory.require_current()
-    with app.report.item(name), locks.host_lock(app.host):
+    with app.report.item(name), locks.resource_lock(app.host, kind, name):
+        inventory = _current(app)
         pool = _existing(app, inventory, kind, name)
         if kind == "ISO" and name == "null.iso":
             raise Precondition("null.iso belongs to chyves: UEFI guests start with it")

@@ -159,6 +159,11 @@ def guest_lock(guest: str) -> str:
     return f"{run_folder(guest)}/lock"
 
 
+def resource_lock(kind: str, name: str) -> str:
+    """Return the lock of whoever changes an ISO or a firmware."""
+    return f"{RUN}/{kind}/{name.replace('/', '_')[:200]}.lock"
+
+
 def run_lock(guest: str) -> str:
     """Return the lock that is held for as long as a guest runs."""
     return f"{run_folder(guest)}/run.lock"
@@ -217,6 +222,13 @@ class Deleted(NamedTuple):
     pool: str
     guest: str
     stamp: str
+
+
+def leftover_dataset(place: GuestRoot | Deleted) -> str:
+    """Return the dataset of a guest that does not exist any more, or not yet."""
+    if isinstance(place, Deleted):
+        return deleted_dataset(place.pool, place.guest, place.stamp)
+    return guest_dataset(place.pool, place.guest)
 
 
 Place = Root | Part | Resource | GuestRoot | GuestPart | Deleted

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests that do not exist any more, or not yet: taken away by the verb that put them out of sight,
+or by the next one if that was killed."""
+
+import time
+from contextlib import suppress
+
+from chyves.app import App
+from chyves.backend import locks, store, wiring, zfs
+from chyves.errors import Busy
+from chyves.model import layout
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest
+
+KEEPNET = "keepnet"
+"""Ends the name of a deleted guest's dataset when its taps are to stay."""
+
+
+def sweep(app: App, inventory: store.Inventory) -> list[str]:
+    """Finish the deletes and clear away the creates that were killed; return the names of the
+    guests. What somebody is at work on is left to him."""
+    found = []
+    for dataset in inventory.datasets.values():
+        place = layout.classify(dataset.name)
+        if isinstance(place, layout.Deleted) or (
+            isinstance(place, layout.GuestRoot) and dataset.is_unfinished
+        ):
+            with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
+                if free:
+                    found.append(place.guest)
+                    app.output.say(f"{place.guest}: clearing away what was left unfinished")
+                    take_away(app, inventory, place)
+    return found
+
+
+def take_away(
+    app: App, inventory: store.Inventory, place: layout.Deleted | layout.GuestRoot
+) -> None:
+    """Take a leftover away, if it still is one; the caller holds the guest's lock."""
+    name = layout.leftover_dataset(place)
+    dataset = zfs.dataset(app.host, name)
+    if dataset is None or not (isinstance(place, layout.Deleted) or dataset.is_unfinished):
+        return
+    try:
+        config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
+    except OSError:
+        config = ConfigFile()
+    guest = Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
+    keep_taps = isinstance(place, layout.Deleted) and place.stamp.endswith(KEEPNET)
+    discard(app, inventory, guest, name, keep_taps=keep_taps)
+
+
+def discard(
+    app: App, inventory: store.Inventory, guest: Guest, dataset: str, *, keep_taps: bool = False
+) -> None:
+    """Let go of a guest's taps, and destroy what is out of sight already."""
+    if not keep_taps:
+        with locks.host_lock(app.host):
+            wiring.release_taps(app.host, store.refresh(app.host, inventory), guest)
+    _destroy_patiently(app, dataset)
+    if app.host.plan is None:
+        app.host.path(layout.state_file(guest.name)).unlink(missing_ok=True)
+
+
+def _destroy_patiently(app: App, dataset: str) -> None:
+    """A device may be held for a moment after bhyve has ended."""
+    for _ in range(20):
+        with suppress(Busy):
+            zfs.destroy(app.host, dataset, recursive=True)
+            return
+        time.sleep(0.1)
+    zfs.destroy(app.host, dataset, recursive=True)

@@ -105,7 +105,8 @@ class _Bhyve:
         if not exists and not uses_rom:
             raise Stop(4, "bhyve: no bootrom was configured")
         try:
-            vmm.may_create(self.world)
+            with self.world.reading():
+                vmm.may_create(self.world)
             if not exists:
                 vmm.create(self.world, name)
         except VmmError as error:
@@ -161,6 +162,7 @@ class _Bhyve:
         medium = boot_medium(self.world, parts, record["boot"], uses_rom=uses_rom)
         vm = Vm(config.get("name"), record["generation"], memory, cpus, parts, uses_rom, medium)
         facts = {"cpus": list(cpus), "links": network.links(parts.nics)}
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # bhyvectl may knock from now on
         try:
             vmm.activate(self.world, vm.name, vm.generation, **facts)
         except VmmError as error:

@@ -153,9 +153,11 @@ class _Conversation:
             return
         with self.world.reading():
             terminal = nmdm.far_terminal(self.world, self.path)
-        if terminal:
-            with contextlib.suppress(OSError):
-                self.line = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+        if not terminal:
+            nmdm.sweep(self.world)
+            return
+        with contextlib.suppress(OSError):
+            self.line = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
 
     def _hear(self) -> None:
         try:

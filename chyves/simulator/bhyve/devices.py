@@ -223,7 +223,9 @@ def _open_backend(world: World, backend: str, kind: str) -> None:
             raise Refused(number, stdout=f"open of tap device /dev/{backend} failed")
     elif kind.startswith("netmap:"):
         name = backend.removeprefix("netmap:")
-        if name not in world.table("interfaces"):
+        with world.reading():
+            is_there = interfaces.find(world, name) is not None
+        if not is_there:
             _no_netmap(f"netmap:{name}")
     elif not kind.startswith(("vale", "netgraph", *newer)):
         raise Refused(ENOENT)

@@ -41,8 +41,9 @@ class Line:
     def __init__(self, world: World, path: str) -> None:
         from chyves.simulator import kernel
 
-        if not kernel.module_ready(world, "nmdm"):
-            raise FileNotFoundError(path)
+        with world.reading():
+            if not kernel.module_ready(world, "nmdm"):
+                raise FileNotFoundError(path)
         self._world = world
         self._path = path
         self._link = world.path(other_side(path))
@@ -55,6 +56,7 @@ class Line:
 
     def _connect(self) -> None:
         with self._world.changing():
+            sweep(self._world)
             peer = far_terminal(self._world, self._path)
             if peer:
                 self.descriptor = os.open(peer, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -129,16 +131,17 @@ def _unread(terminal: int) -> int:
 
 def far_terminal(world: World, path: str) -> str:
     """Return the terminal that stands for ``path`` while a living process has the other side
-    open, or an empty string; sweeps away what a killed one has left."""
-    name = os.path.basename(path)
-    record = world.table("nmdm").get(name)
-    if record is None:
-        return ""
-    if world.alive(record["pid"]):
-        return str(record["terminal"])
+    open, or an empty string."""
+    record = world.table("nmdm").get(os.path.basename(path))
+    return str(record["terminal"]) if record and world.alive(record["pid"]) else ""
+
+
+def sweep(world: World) -> None:
+    """Remove the links of openers that were killed."""
     with world.changing():
-        _withdraw(world, name, record["pid"])
-    return ""
+        for name, record in world.table("nmdm").items():
+            if not world.alive(record["pid"]):
+                _withdraw(world, name, record["pid"])
 
 
 def _withdraw(world: World, name: str, pid: int) -> None:
@@ -150,10 +153,3 @@ def _withdraw(world: World, name: str, pid: int) -> None:
         if os.readlink(link) == record["terminal"]:
             link.unlink()
     del world.table("nmdm")[name]
-
-
-def sweep(world: World) -> None:
-    """Remove the links of openers that were killed."""
-    with world.changing():
-        for name in list(world.table("nmdm")):
-            far_terminal(world, f"/dev/{name}")

@@ -4,6 +4,8 @@
 import json
 import re
 import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from chyves.app import App
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
 from chyves.errors import Exit
 from tests import documents
+from tests.guests import scripted_iso
 from tests.tools import CHECKOUT, need, run
 
 PAGE = documents.PAGE.read_text()
@@ -89,6 +92,20 @@ def _examples(text: str) -> list[str]:
 def test_examples_use_words_that_exist(line: str) -> None:
     words = [word for word in shlex.split(line) if not word.startswith("-")]
     assert words[0] in TOP_COMMANDS or words[1] in GUEST_VERBS
+
+
+def test_examples_of_the_manual_run_as_written(tmp_path: Path) -> None:
+    env = {"CHYVES_SIMULATE": str(tmp_path / "host"), "CHYVES_SIMULATE_GUEST": "scripted"}
+    lines = _examples(section("EXAMPLES"))
+    assert lines.pop() == lines[0], "the last is for another host"
+    lines.remove("web console")
+    lines.insert(1, "db create 1G")
+    for line in lines:
+        words = shlex.split(line.replace("/tmp/", f"{tmp_path}/"))
+        if "import" in words:
+            scripted_iso(Path(words[-1]))
+        done = run(sys.executable, "-m", "chyves", "--yes", *words, env=env)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:

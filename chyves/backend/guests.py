@@ -10,21 +10,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chyves.backend import locks, vmm
+from chyves.backend import locks, vmm, zfs
 from chyves.backend.host import Host
-from chyves.backend.processes import bhyve_pids
+from chyves.backend.processes import Work, bhyve_pids, work_on_vms
 from chyves.backend.run import PIPE
 from chyves.backend.supervisor import FORCE
 from chyves.errors import Busy, HostError, Precondition
 from chyves.model import layout
 
 
+FAILING_SECONDS = 0.5
+"""How long bhyve may take to find that it cannot have its VNC port."""
+
+
 class Status(NamedTuple):
     """What a guest is doing.
 
     ``phase`` is ``stopped``, ``failed``, ``starting``, ``loading``, ``running``, ``restarting``,
-    ``unsupervised`` (bhyve runs, its supervisor was killed) or ``left`` (only the VM is left in
-    the kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended.
+    ``unsupervised`` (its supervisor was killed; bhyve runs, or still loads) or ``left`` (only the
+    VM is left in the kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it
+    last ended.
     """
 
     phase: str
@@ -45,19 +50,20 @@ def statuses(host: Host, names: Sequence[str]) -> dict[str, Status]:
     only if there is a VM at all."""
     vms = set(vmm.vms(host))
     ours = vms & {layout.vm_name(name) for name in names}
-    pids = bhyve_pids(host) if ours else {}
-    return {name: _status(host, name, vms, pids) for name in names}
+    work = work_on_vms(host) if ours else {}
+    return {name: _status(host, name, vms, work) for name in names}
 
 
 def status(host: Host, name: str) -> Status:
     return statuses(host, [name])[name]
 
 
-def _status(host: Host, name: str, vms: set[str], pids: Mapping[str, int]) -> Status:
+def _status(host: Host, name: str, vms: set[str], work: Mapping[str, Work]) -> Status:
     vm = layout.vm_name(name)
     kept = _kept(host, name)
     supervisor = locks.held_by(host, layout.run_lock(name))
-    bhyve = pids.get(vm, 0)
+    worker = work.get(vm)
+    bhyve = worker.pid if worker and (worker.runs or not supervisor) else 0
     if supervisor:
         phase = kept.get("phase", "starting")
     elif bhyve:
@@ -90,6 +96,17 @@ def require_down(host: Host, name: str, verb: str) -> None:
         raise Busy(f"cannot {verb}: its VM is left in the kernel", hint=f"chyves {name} reclaim")
 
 
+def require_whole(name: str, dataset: zfs.Dataset | None) -> None:
+    """Raise Precondition if a rollback of the guest was not finished: its disks are of different
+    times."""
+    label = dataset.half_rolled_back if dataset else ""
+    if label:
+        raise Precondition(
+            f"its rollback to {label} was not finished",
+            hint=f"chyves {name} snapshot rollback {label}",
+        )
+
+
 class Launch:
     """A supervisor that was started, and what it reports."""
 
@@ -100,16 +117,13 @@ class Launch:
         self._reports = os.fdopen(reading, "rb", buffering=0)
         self._unread = b""
         self._pending: list[dict[str, Any]] = []
-        self._waits_for_client: bool = order["waits_for_client"]
+        self.waits_for_client: bool = order["waits_for_client"]
         argv = [sys.executable, "-I", "-m", "chyves.supervise", str(writing)]
         try:
             child = host.runner.spawn(argv, stdin=PIPE, pass_fds=(writing,), new_session=True)
         finally:
             os.close(writing)
-        assert child.stdin is not None
-        with child.stdin as stdin:
-            stdin.write(json.dumps(dict(order)).encode())
-        child.wait()
+        child.communicate(json.dumps(dict(order)).encode())
 
     def wait_for_supervisor(self) -> None:
         """Wait until the supervisor holds the guest's run lock. Raises Busy, HostError."""
@@ -123,19 +137,20 @@ class Launch:
         """Wait until bhyve runs and return its pid.
 
         bhyve runs once its process calls itself ``bhyve: NAME``: its devices are all open then.
+        One that waits for a VNC client does not come so far: it is given a moment to fail instead.
         Raises Precondition if its loader waits at a prompt, HostError if it ended, with why.
         """
         phase = "starting"
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for event in self._events(0.02):
-                phase, pid = event["phase"], event["pid"]
+                phase, pid, since = event["phase"], event["pid"], time.monotonic()
                 if phase in ("failed", "stopped"):
                     raise HostError(
                         f"did not stay up: {event['reason']}",
                         hint=f"see {layout.bhyve_log(self._guest)}",
                     )
-            if phase == "running" and self._is_up(pid):
+            if phase == "running" and self._is_up(pid, time.monotonic() - since):
                 return int(pid)
         if phase == "loading":
             raise Precondition(
@@ -143,10 +158,13 @@ class Launch:
                 hint=f"look with 'chyves {self._guest} console', or end it with "
                 f"'chyves {self._guest} stop'",
             )
-        raise HostError(f"not running after {seconds:.0f} seconds (phase {phase})")
+        raise HostError(
+            f"not running after {seconds:.0f} seconds (phase {phase})",
+            hint=f"see 'chyves {self._guest} console' and {layout.bhyve_log(self._guest)}",
+        )
 
-    def _is_up(self, pid: int) -> bool:
-        if self._waits_for_client:
+    def _is_up(self, pid: int, seconds: float) -> bool:
+        if self.waits_for_client and seconds > FAILING_SECONDS:
             return vmm.exists(self._host, layout.vm_name(self._guest))
         return bhyve_pids(self._host).get(layout.vm_name(self._guest)) == pid
 
@@ -172,14 +190,16 @@ def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:
     """Press the guest's power button, or with ``force`` take its power away.
 
     The supervisor does it, in whatever phase the guest is; where it was killed, bhyve is asked
-    itself (SIGTERM is the power button: bhyve(8)).
+    itself (SIGTERM is the power button: bhyve(8)). What does not run yet, or was powered off
+    before and did not end, is killed.
     """
+    vm = layout.vm_name(name)
     if now.supervisor:
         _signal(now.supervisor, FORCE if force else signal.SIGTERM)
-    elif force:
-        vmm.force_poweroff(host, layout.vm_name(name))
-    else:
+    elif not force:
         _signal(now.bhyve, signal.SIGTERM)
+    elif vm not in bhyve_pids(host) or not vmm.force_poweroff(host, vm):
+        _signal(now.bhyve, signal.SIGKILL)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -4,7 +4,7 @@
 The caller holds the host's lock until what it chose is written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from chyves.backend import net, store, wiring
 from chyves.backend.host import Host
@@ -30,17 +30,19 @@ def next_serial(inventory: store.Inventory) -> str:
     return numbers.next_serial(taken(inventory), offset(inventory.globals, "console_start_offset"))
 
 
-def settle_restored(host: Host, inventory: store.Inventory, guest: Guest) -> list[str]:
+def settle_restored(
+    host: Host, inventory: store.Inventory, name: str, before: Sequence[str]
+) -> list[str]:
     """Put in order what a guest's properties of old claim: numbers that others have by now are
     chosen anew, taps that came back rejoin a bridge, taps that went leave theirs.
 
-    ``guest`` is as it was before. Returns a sentence for each thing that was changed.
+    ``before`` are the interfaces it had. Returns a sentence for each thing that was changed.
     """
     inventory = store.refresh(host, inventory)
-    restored = inventory.guest(guest.name)
+    restored = inventory.guest(name)
     notes = _choose_anew(host, inventory, restored)
     if wiring.is_automatic(inventory):
-        notes += _rewire(host, store.refresh(host, inventory), guest)
+        notes += _rewire(host, store.refresh(host, inventory), name, before)
     return notes
 
 
@@ -60,9 +62,9 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
     ]
 
 
-def _rewire(host: Host, inventory: store.Inventory, before: Guest) -> list[str]:
+def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
     """Bring bridges and taps in line with the restored interfaces."""
-    now = inventory.guest(before.name)
+    now = inventory.guest(guest)
     owned = wiring.owners(inventory.guests, but=now.name)
     actual = net.interfaces(host)
     notes = []
@@ -76,10 +78,10 @@ def _rewire(host: Host, inventory: store.Inventory, before: Guest) -> list[str]:
     if tuple(wanted) != now.net_ifaces():
         values = {"net_ifaces": network.join_interfaces(wanted)}
         store.set_values(host, layout.guest_config(now.pool, now.name), values)
-    gone = [name for name in before.net_ifaces() if name not in wanted and name not in owned]
+    gone = [name for name in before if name not in wanted and name not in owned]
     if gone:
         change = network.remove_interfaces(
-            before.name, before.net_ifaces(), gone, wiring.associations(inventory), actual
+            guest, before, gone, wiring.associations(inventory), actual
         )
         wiring.carry_out(host, inventory, change._replace(guest={}))
     for name in wanted:

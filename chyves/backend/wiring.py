@@ -4,12 +4,13 @@
 The caller holds the host's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chyves.backend import net, store
 from chyves.backend.host import Host
 from chyves.model import layout, network
 from chyves.model.guest import Guest
+from chyves.model.interfaces import Interface
 
 
 def associations(inventory: store.Inventory) -> network.Associations:
@@ -26,17 +27,16 @@ def carry_out(
     host: Host, inventory: store.Inventory, change: network.Change, guest: Guest | None = None
 ) -> None:
     """Take the steps on the host, then write the properties; what fails halfway is taken back."""
-    undo = net.apply(host, change.steps)
-    try:
+    with net.apply(host, change.steps) as undo:
         if change.globals:
-            primary = inventory.primary().name
-            store.set_values(host, layout.global_config(primary), change.globals)
+            path = layout.global_config(inventory.primary().name)
+            before = store.read_config(host, path).text
+            store.set_values(host, path, change.globals)
+            undo.callback(store.write_file, host, path, before)
         if guest and change.guest:
             path = layout.guest_config(guest.pool, guest.name)
             store.set_values(host, path, change.guest)
-    except BaseException:
-        undo.close()
-        raise
+        undo.pop_all()
 
 
 def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
@@ -57,6 +57,17 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
         guest.name, guest.net_ifaces(), names, associations(inventory), net.interfaces(host)
     )
     carry_out(host, inventory, change._replace(guest={}))
+
+
+def left_tap(
+    inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str
+) -> str:
+    """Return a tap that was made for a guest on this bridge and that nobody has: an ``add`` that
+    was killed has left it, or a ``delete keepnet``. Empty if there is none."""
+    owned, known = owners(inventory.guests), associations(inventory)
+    made = [one.name for one in actual.values() if one.made_for == guest and one.name not in owned]
+    here = (tap for tap in made if all(at.name == bridge for at in known.bridges_with(tap)))
+    return next(here, "")
 
 
 def owners(guests: Sequence[Guest], *, but: str = "") -> dict[str, str]:

@@ -30,6 +30,7 @@ MAKERS: Mapping[type, str] = {
 }
 
 ROLLBACK = "rollback"
+"""Begins the mark of a guest that is rolled back; the label follows, and the interfaces it had."""
 
 COLUMNS = f"name,type,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
 
@@ -56,8 +57,10 @@ class Dataset(NamedTuple):
         return bool(making) and making == self.unfinished
 
     @property
-    def is_half_rolled_back(self) -> bool:
-        return self.unfinished == ROLLBACK
+    def half_rolled_back(self) -> str:
+        """The label of the snapshot to which a guest was being rolled back; empty if it was not."""
+        label = self.unfinished.removeprefix(ROLLBACK).partition(" ")[0]
+        return label if self.unfinished.startswith(ROLLBACK) else ""
 
 
 class Snapshot(NamedTuple):

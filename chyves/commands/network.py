@@ -91,13 +91,16 @@ def add(app: App, inventory: store.Inventory, name: str, interface: str, bridge:
         else:
             known = wiring.associations(inventory)
             actual = net.interfaces(app.host)
+            bridge = bridge or known.default
             if interface == "tap":
-                interface = numbers.next_tap(inventory, actual)
+                interface = wiring.left_tap(inventory, actual, name, bridge) or numbers.next_tap(
+                    inventory, actual
+                )
             change = network.add_tap(
                 name,
                 guest.net_ifaces(),
                 interface,
-                bridge or known.default,
+                bridge,
                 known,
                 actual,
                 owners=wiring.owners(inventory.guests, but=name),

@@ -2,6 +2,7 @@
 """``get``, ``set`` and ``unset``: properties of guests, their defaults and the host."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -140,7 +141,8 @@ def _set_shared(app: App, inventory: store.Inventory, group: Group) -> None:
     )
     wanted = _validated(scope, group.values, context)
     path = layout.global_config(primary) if is_global else layout.defaults_config(primary)
-    _write(app, path, group.target, current, wanted)
+    store.set_values(app.host, path, _values(wanted))
+    _report(app, group.target, current, wanted)
 
 
 def _validated(scope: Scope, values: dict[str, str], context: Context) -> list[Assignment]:
@@ -153,12 +155,16 @@ def _validated(scope: Scope, values: dict[str, str], context: Context) -> list[A
     return wanted
 
 
-def _write(
-    app: App, path: str, owner: str, current: ConfigFile, wanted: Sequence[Assignment]
-) -> None:
-    values = {one.name: one.value for one in wanted}
-    changed = any(current.get(name) != value for name, value in values.items())
-    store.set_values(app.host, path, values)
+def _values(wanted: Sequence[Assignment]) -> dict[str, str]:
+    return {one.name: one.value for one in wanted}
+
+
+def _differs(current: ConfigFile, wanted: Sequence[Assignment]) -> bool:
+    return any(current.get(name) != value for name, value in _values(wanted).items())
+
+
+def _report(app: App, owner: str, current: ConfigFile, wanted: Sequence[Assignment]) -> None:
+    values, changed = _values(wanted), _differs(current, wanted)
     for one in wanted:
         if one.note:
             app.report.warn(f"{owner}: {one.note}")
@@ -180,9 +186,8 @@ def _set_guest(app: App, inventory: store.Inventory, guest: Guest, values: dict[
 def _set_checked(
     app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str], taken: Taken
 ) -> None:
-    dataset = layout.guest_dataset(guest.pool, guest.name)
-    path = layout.guest_config(guest.pool, guest.name)
-    current = store.current(app.host, guest).config
+    guest = store.current(app.host, guest)
+    current = guest.config
     context = Context(
         current=current,
         defaults=inventory.defaults,
@@ -193,18 +198,39 @@ def _set_checked(
     )
     wanted = _validated(Scope.GUEST, values, context)
     template = next((one.value for one in wanted if one.effect is Effect.READ_ONLY), "")
-    if template == "no":
-        zfs.inherit_property(app.host, dataset, "readonly")
-    _write(app, path, guest.name, current, wanted)
-    if template == "yes":
-        zfs.set_property(app.host, dataset, "readonly", "on")
+    if template != "no" and _differs(current, wanted):
+        _require_no_template(guest)
+    _write(app, guest, current, _values(wanted), template)
+    _report(app, guest.name, current, wanted)
 
 
-def _require_possible(app: App, guest: Guest, values: dict[str, str]) -> None:
-    if guest.is_template and values.get("template") != "no":
+def _write(
+    app: App, guest: Guest, current: ConfigFile, values: dict[str, str], template: str
+) -> None:
+    """Write what a guest is to have, and let its datasets be read-only or not if ``template`` is
+    yes or no: both or neither."""
+    dataset = layout.guest_dataset(guest.pool, guest.name)
+    path = layout.guest_config(guest.pool, guest.name)
+    with ExitStack() as undo:
+        if template == "no":
+            zfs.inherit_property(app.host, dataset, "readonly")
+            if current.get("template") == "yes":
+                undo.callback(zfs.set_property, app.host, dataset, "readonly", "on")
+        store.set_values(app.host, path, values)
+        if template == "yes":
+            undo.callback(store.write_file, app.host, path, current.text)
+            zfs.set_property(app.host, dataset, "readonly", "on")
+        undo.pop_all()
+
+
+def _require_no_template(guest: Guest) -> None:
+    if guest.is_template:
         raise Precondition(
             "a template is read-only", hint=f"chyves {guest.name} set template=no comes first"
         )
+
+
+def _require_possible(app: App, guest: Guest, values: dict[str, str]) -> None:
     rows = [find(name, Scope.GUEST) for name in values]
     fixed = [row.name for row in rows if row and row.stopped]
     if fixed:
@@ -226,6 +252,7 @@ def unset(app: App, name: str) -> None:
     inventory.require_current()
     for guest in inventory.select(app.selector):
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
+            _require_no_template(guest)
             _require_possible(app, guest, {name: ""})
             require_may_unset(name, guest.config)
             path = layout.guest_config(guest.pool, guest.name)

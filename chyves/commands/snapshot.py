@@ -11,7 +11,7 @@ from chyves.app import App
 from chyves.backend import guests, locks, numbers, zfs
 from chyves.commands.options import Mixed
 from chyves.errors import Busy, Conflict, Invalid, NotFound
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, network
 from chyves.model.guest import Guest
 
 AUTO_NAME = "@chyves-auto-named-snapshot-%Y%m%d-%H%M.%S"
@@ -93,7 +93,11 @@ def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False)
 
 
 def roll_back(app: App, label: str) -> None:
-    """Put a guest back to a snapshot: everything is checked first, then all of it is done."""
+    """Put a guest back to a snapshot: everything is checked first, then all of it is done.
+
+    ZFS rolls back one dataset at a time. Until all are, the guest is marked and does not start;
+    a rollback that was killed is run again.
+    """
     app.require_root()
     guest = _single(app)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
@@ -106,13 +110,29 @@ def roll_back(app: App, label: str) -> None:
             names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
         app.output.confirm(f"Roll {guest.name} back to {label}?")
+        before = _begin_rollback(app, guest, label)
         for target in targets:
             zfs.rollback(app.host, target.name)
         with locks.host_lock(app.host):
             if app.host.plan is None:
-                for note in numbers.settle_restored(app.host, app.inventory, guest):
+                for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
                     app.report.warn(f"{guest.name}: {note}")
+        zfs.inherit_property(app.host, root, zfs.UNFINISHED)
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
+
+
+def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
+    """Mark the guest, and return the interfaces it had before this rollback, or before the one
+    that was killed and is run again now."""
+    root = layout.guest_dataset(guest.pool, guest.name)
+    dataset = zfs.dataset(app.host, root)
+    interfaces = guest.net_ifaces()
+    if dataset and dataset.half_rolled_back:
+        _, _, kept = dataset.unfinished.partition(" ")
+        interfaces = network.split_interfaces(kept)
+    mark = f"{zfs.ROLLBACK}{label} {network.join_interfaces(interfaces)}"
+    zfs.set_property(app.host, root, zfs.UNFINISHED, mark)
+    return interfaces
 
 
 def _plan_rollback(
@@ -153,6 +173,7 @@ def delete(app: App, label: str) -> None:
     guest = _single(app)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         root = layout.guest_dataset(guest.pool, guest.name)
+        guests.require_whole(guest.name, zfs.dataset(app.host, root))
         taken = zfs.snapshots(app.host, [root])
         if "%" not in label:
             label = _label(guest.name, root, taken, label)

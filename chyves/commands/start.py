@@ -12,7 +12,7 @@ from chyves.app import App
 from chyves.backend import guests, locks, net, store, vmm, wiring
 from chyves.backend.facts import gather_facts
 from chyves.commands.options import Changing
-from chyves.errors import NotFound, Precondition
+from chyves.errors import Busy, NotFound, Precondition
 from chyves.model import bhyve, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Disk, Guest
@@ -49,7 +49,8 @@ def start(app: App, iso: str | None) -> None:
     for guest, launch in launched:
         with app.report.item(guest.name):
             pid = launch.wait(SECONDS)
-            app.report.done(guest.name, f"running (pid {pid})", pid=pid)
+            waits = ", waits for a VNC client" if launch.waits_for_client else ""
+            app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
 
 
 def _facts(app: App, inventory: store.Inventory) -> HostFacts:
@@ -81,7 +82,10 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             app.report.done(guest.name, f"already running (pid {pid})", changed=False)
             return None
         guest = store.current(app.host, guest)
+        dataset = layout.guest_dataset(guest.pool, guest.name)
+        guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
         plan = _plan(app, setting, guest)
+        _require_own_console(app, setting, guest)
         if now.has_vm:
             app.output.say(f"{guest.name}: taking its old VM out of the kernel")
             vmm.destroy(app.host, plan.vm)
@@ -90,6 +94,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             app.report.warn(f"{guest.name}: {note}")
         if app.host.plan is not None:
             _show(app, plan)
+            undo.pop_all()
             return None
         launch = guests.Launch(app.host, _order(app, setting, guest, plan))
         launch.wait_for_supervisor()
@@ -128,6 +133,21 @@ def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
         eject_after=int(guest.value("eject_iso_on_n_reboot") or 0),
         consolidate=guest.globals.get("consolidate_bhyve_pci_devices") == "yes",
     )
+
+
+def _require_own_console(app: App, setting: Setting, guest: Guest) -> None:
+    """Raise Busy if a running guest has the same serial port: bhyve would share it in silence."""
+    others = [
+        other.name
+        for other in setting.inventory.guests
+        if other.name != guest.name and other.serial == guest.serial
+    ]
+    for name, now in guests.statuses(app.host, others).items():
+        if not now.is_down:
+            raise Busy(
+                f"{name} is running with the same serial port, {guest.serial}",
+                hint=f"chyves {guest.name} set serial=nmdm<n>, or chyves {name} stop",
+            )
 
 
 def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) -> None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from chyves.errors import Conflict, Precondition
 
 DEFAULT_MTU = 1500
+TAP_OF = "chyves-tap "
+"""Begins the description of a tap; the guest's name follows."""
 NO_UPLINKS = frozenset(
     ("tap", "vmnet", "tun", "bridge", "lo", "epair", "gif", "stf", "wg", "enc", "pflog", "pfsync")
 )
@@ -35,6 +37,11 @@ class Interface(NamedTuple):
     def is_ours(self) -> bool:
         """Whether chyves made it."""
         return self.description.startswith("chyves-")
+
+    @property
+    def made_for(self) -> str:
+        """The guest that chyves made it for; empty for any other interface."""
+        return self.description.removeprefix(TAP_OF) if self.description.startswith(TAP_OF) else ""
 
     @property
     def may_be_uplink(self) -> bool:
@@ -166,7 +173,7 @@ class Planner:
 
         Raises Conflict if the tap is on another bridge.
         """
-        self.create(name, f"chyves-tap {guest}")
+        self.create(name, f"{TAP_OF}{guest}")
         self._require_on_no_other(name, bridge)
         if name not in self.actual[bridge].members:
             self.set_mtu(name, self.actual[bridge].mtu)

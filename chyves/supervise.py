@@ -15,6 +15,7 @@ from chyves.hosts import open_host
 
 def main() -> int:
     order = json.load(sys.stdin)
+    os.umask(0o022)
     if os.fork():
         os._exit(0)  # whoever started us reaps this, and init the one who stays
     host = open_host(Path(order["simulated"]) if order["simulated"] else None)

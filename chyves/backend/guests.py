@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from chyves.backend import locks, vmm, zfs
@@ -17,7 +18,6 @@ from chyves.backend.run import PIPE
 from chyves.backend.supervisor import FORCE
 from chyves.errors import Busy, HostError, Precondition
 from chyves.model import layout
-
 
 FAILING_SECONDS = 0.5
 """How long bhyve may take to find that it cannot have its VNC port."""
@@ -203,10 +203,8 @@ def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def wait_until_down(host: Host, names: Sequence[str], seconds: float) -> Iterator[str]:

@@ -101,10 +101,19 @@ def held_by(host: Host, path: str) -> int:
     except FileNotFoundError:
         return 0
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return holder(descriptor)
-    else:
+        while not _is_free(descriptor):
+            if pid := holder(descriptor):
+                return pid
+            time.sleep(0.001)  # for the pid of one who has just taken it
         return 0
     finally:
         os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    """Tell whether nobody holds the lock; it is held for a moment to find that out."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

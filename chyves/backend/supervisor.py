@@ -12,6 +12,7 @@ import select
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from chyves.backend import locks, log, vmm
@@ -47,6 +48,7 @@ class Supervisor:
         self._logs: Sequence[str] = order["logs"]
         self._history = lifecycle.History(eject_after=order["eject_after"])
         self._report = report
+        os.set_blocking(report, False)
         self._state: dict[str, Any] = {
             "guest": self._guest,
             "started": time.time(),
@@ -67,9 +69,12 @@ class Supervisor:
         self._keep("starting")
         try:
             ended = self._live()
+        except (ChyvesError, OSError) as error:
+            ended = lifecycle.failed(str(error))
+        try:
+            self._clean()
         except ChyvesError as error:
-            ended = lifecycle.failed(error.message)
-        self._clean()
+            ended = lifecycle.failed(f"{ended.reason}; {error.message}")
         phase = "failed" if ended.failed else "stopped"
         self._log(1, ended.reason)
         self._keep(phase, reason=ended.reason)
@@ -85,7 +90,7 @@ class Supervisor:
             self._clean()
             self._keep("restarting", reason=step.reason)
             self._log(2, f"{step.reason}; starting again")
-            self._wait_for_signals(step.pause)
+            self._pause(step.pause)
             if self._stop_wanted:
                 return lifecycle.stopped("stopped before it started again")
 
@@ -127,6 +132,12 @@ class Supervisor:
                 child.kill()
             self._wait_for_signals(KILL_SECONDS if forced else None)
 
+    def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the guest is to stop. Signals of other children end no pause."""
+        deadline = time.monotonic() + seconds
+        while not self._stop_wanted and (left := deadline - time.monotonic()) > 0:
+            self._wait_for_signals(left)
+
     def _wait_for_signals(self, seconds: float | None) -> None:
         """Sleep until a signal comes, at most so long; a child's end is a signal too."""
         ready, _, _ = select.select([self._wakeup], [], [], seconds)
@@ -158,12 +169,14 @@ class Supervisor:
         self._state["reboots"] = self._history.reboots
 
     def _keep(self, phase: str, *, pid: int = 0, reason: str = "") -> None:
-        """Keep the state where every chyves finds it, and tell start."""
+        """Keep the state where every chyves finds it, and tell start. That it cannot be written
+        is no reason to give up the guest."""
         self._state |= {"phase": phase, "pid": pid, "since": time.time(), "reason": reason}
         path = self._host.path(layout.state_file(self._guest))
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(self._state))
-        fresh.replace(path)
+        with suppress(OSError):
+            fresh.write_text(json.dumps(self._state))
+            fresh.replace(path)
         self._tell(phase, reason, pid)
 
     def _tell(self, phase: str, reason: str = "", pid: int = 0) -> None:
@@ -172,7 +185,7 @@ class Supervisor:
         line = json.dumps({"phase": phase, "reason": reason, "pid": pid})
         try:
             os.write(self._report, line.encode() + b"\n")
-        except BrokenPipeError:
+        except OSError:  # start has ended, or does not listen
             os.close(self._report)
             self._report = -1
 
@@ -192,12 +205,16 @@ def _take_patiently(lock: int) -> bool:
 
 
 def _signals_as_bytes() -> int:
-    """Turn signals into bytes on a pipe, which a select can wait for; return its reading end."""
+    """Turn signals into bytes on a pipe, which a select can wait for; return its reading end.
+
+    Nothing is ignored or blocked (but SIGPIPE, which subprocess takes care of), because bhyve would
+    inherit that.
+    """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, FORCE):
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, FORCE):
         signal.signal(number, lambda *_: None)
-    for number in (signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     return reading

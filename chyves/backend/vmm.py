@@ -10,6 +10,8 @@ from chyves.errors import Busy, Precondition
 MODULES = ("vmm", "nmdm", "if_tuntap", "if_bridge", "bridgestp")
 """Modules that a guest needs; the names kldstat(8) -m knows on FreeBSD 13 and later."""
 
+NO_VMM = "this processor cannot virtualize, or it is switched off in the BIOS; see dmesg"
+
 
 def vms(host: Host) -> list[str]:
     """Return the VMs in the kernel, running or not; the directory is absent when there is none."""
@@ -43,9 +45,7 @@ def ready_modules(host: Host, modules: Iterable[str] = MODULES, *, load: bool = 
         if host.plan is None and not _initialised(host, module):
             raise Precondition(
                 f"kernel module {module} is loaded but did not initialise",
-                hint="this processor cannot virtualize, or it is switched off in the BIOS; see dmesg"
-                if module == "vmm"
-                else "see dmesg",
+                hint=NO_VMM if module == "vmm" else "see dmesg",
             )
 
 

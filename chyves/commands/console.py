@@ -28,7 +28,8 @@ def console(app: App) -> None:
         )
     if app.host.plan is None and guests.status(app.host, guest.name).is_down:
         app.output.say(f"{guest.name} does not run yet: its console stays silent until it does")
-    vmm.ready_modules(app.host, ["nmdm"])
+    load = guest.globals.get("auto_load_kernel_mods") != "no"
+    vmm.ready_modules(app.host, ["nmdm"], load=load)
     app.output.say("Type ~. behind Enter to leave (~~. over ssh).")
     argv = ["cu", "-l", layout.console_device(serial), "-s", "9600"]
     if app.host.plan is not None:

@@ -140,7 +140,7 @@ def _require_own_console(app: App, setting: Setting, guest: Guest) -> None:
     others = [
         other.name
         for other in setting.inventory.guests
-        if other.name != guest.name and other.serial == guest.serial
+        if other.name != guest.name and other.value("serial") == guest.serial
     ]
     for name, now in guests.statuses(app.host, others).items():
         if not now.is_down:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``python -m chyves`` and the console script."""
 
+import io
 import sys
 
 
 def main() -> None:
+    """Run the command line of this process. Bytes of a property file that are no text in the
+    user's locale are printed as they are."""
     from chyves.cli import run
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     sys.exit(run(sys.argv[1:]))
 
 

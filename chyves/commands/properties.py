@@ -114,7 +114,7 @@ def _groups(selector: str, words: Sequence[str]) -> list[Group]:
         if not equals:
             groups.append(Group(word, {}))
         elif name in groups[-1].values:
-            raise Invalid(f"{name} is set twice")
+            raise Invalid(f"{name} is set twice", hint="leave one of them out")
         else:
             groups[-1].values[name] = value
     for group in groups:

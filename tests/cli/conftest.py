@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The whole command line, in this process, on a simulated host."""
 
+import hashlib
 import io
 import json
 import sys
@@ -12,8 +13,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from chyves.cli import run
+from chyves.errors import Exit
 from chyves.simulator.host import SimulatedHost, open_simulated_host
+from chyves.simulator.programs import execute_captured
 from chyves.simulator.world import Machine, World
+
+SIMULATED = "chyves: the host is simulated, in "
 
 
 class Done(NamedTuple):
@@ -26,6 +31,11 @@ class Done(NamedTuple):
     @property
     def data(self) -> Any:
         return json.loads(self.out)["data"]
+
+    @property
+    def said(self) -> list[str]:
+        """The lines on stderr, but for the one that says that the host is simulated."""
+        return [line for line in self.err.splitlines() if not line.startswith(SIMULATED)]
 
 
 class Chyves:
@@ -58,6 +68,54 @@ class Chyves:
         assert isinstance(host, SimulatedHost)
         return host
 
+    def refused(self, line: str, *more: str, code: Exit) -> str:
+        """Run a line that has to be refused with one clear line, a hint and nothing changed;
+        return both."""
+        before = self.state()
+        done = self(line, *more, code=code)
+        assert done.out == ""
+        assert len(done.said) == 2, done.err
+        complaint, hint = done.said
+        assert complaint.startswith("chyves: ")
+        assert hint.startswith("hint: ")
+        assert self.state() == before
+        return f"{complaint.removeprefix('chyves: ')}\n{hint}"
+
+    def run(self, *argv: str) -> str:
+        """Run a program of the host and return what it prints."""
+        code, out, err = execute_captured(World(self.directory), argv)
+        assert code == 0, err
+        return out.decode()
+
+    def zfs(self, name: str, dataset: str) -> str:
+        """Return a property of a dataset, as zfs(8) shows it for programs."""
+        return self.run("zfs", "get", "-Hpo", "value", name, dataset).removesuffix("\n")
+
+    def datasets(self, root: str = "tank/chyves/guests") -> set[str]:
+        """Return what there is at and below a dataset, with its snapshots."""
+        return set(self.run("zfs", "list", "-H", "-r", "-t", "all", "-o", "name", root).split())
+
+    def state(self) -> dict[str, str]:
+        """Return all that there is on the host, but for logs, locks and the simulator's own notes:
+        the records of its tables, and digests of its files by their paths."""
+        found = {}
+        world = World(self.directory)
+        for table in ("zfs", "zpool", "interfaces", "kernel", "kenv"):
+            for key, record in world.table(table).items():
+                kept = {name: value for name, value in record.items() if name != "txg"}
+                found[f"{table} {key}"] = json.dumps(kept, sort_keys=True)
+        for path in [*world.root.rglob("*"), *world.store.rglob("*")]:
+            name = "/" + str(path.relative_to(world.directory)).removeprefix("root/")
+            if not name.startswith(("/var/run/chyves", "/var/log", "/store/rubbish")):
+                found[name] = _digest(path)
+        return found
+
+    def changed(self, before: dict[str, str]) -> set[str]:
+        """Return what is not as it was: files by their paths, records by table and key."""
+        now = self.state()
+        names = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
+        return {name for name in names if not name.startswith("/store/")}
+
     def commands(self) -> list[list[str]]:
         """Return the command lines of all programs that were started on the host so far."""
         log = self.directory / "commands.log"
@@ -65,6 +123,16 @@ class Chyves:
 
     def file(self, path: str) -> str:
         return self.host.path(path).read_text()
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    if not path.is_file():
+        return f"{path.stat().st_mode:o}"
+    if path.stat().st_size > 1 << 24:
+        return f"{path.stat().st_mode:o} {path.stat().st_size} {path.stat().st_blocks}"
+    return f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 @pytest.fixture
@@ -83,3 +151,10 @@ def chyves(bare: Chyves) -> Iterator[Chyves]:
     yield bare
     if any(process.title.startswith("bhyve") for process in bare.host.processes()):
         bare("all reclaim -q")
+
+
+@pytest.fixture
+def guests(chyves: Chyves) -> Chyves:
+    """A host with the guests web and db on it; nothing else, and nothing runs."""
+    chyves("web,db create 1M -q")
+    return chyves

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The grammar of ``set``, and that values come through as they were given."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+
+CFG = "/chyves/tank/guests/web/.config/.cfg"
+
+
+@pytest.fixture
+def three(guests: Chyves) -> Chyves:
+    guests("mail create 1M -q")
+    return guests
+
+
+def values(chyves: Chyves, name: str) -> dict[str, str]:
+    return {row["guest"]: row["value"] for row in chyves.json(f"list {name}")}
+
+
+def test_a_word_without_an_equals_sign_names_other_guests(three: Chyves) -> None:
+    done = three("web,db set cpu=2 ram=1G mail rcboot=3")
+    assert done.out == ("web: set cpu=2 ram=1G\ndb: set cpu=2 ram=1G\nmail: set rcboot=3\n")
+    assert values(three, "cpu") == {"db": "2", "mail": "1", "web": "2"}
+    assert values(three, "ram") == {"db": "1G", "mail": "256M", "web": "1G"}
+    assert values(three, "rcboot") == {"db": "0", "mail": "3", "web": "0"}
+
+
+def test_global_and_defaults_can_stand_between_guests(three: Chyves) -> None:
+    done = three("web set cpu=2 global stdout_level=1 defaults ram=1G all notes=x db cpu=3")
+    assert done.out == (
+        "web: set cpu=2\nglobal: set stdout_level=1\ndefaults: set ram=1G\n"
+        "db: set notes=x\nmail: set notes=x\nweb: set notes=x\ndb: set cpu=3\n"
+    )
+
+
+def test_one_guest_may_be_named_again(guests: Chyves) -> None:
+    guests("web set cpu=2 db cpu=3 web cpu=4 -q")
+    assert values(guests, "cpu") == {"db": "3", "web": "4"}
+
+
+@pytest.mark.parametrize(
+    ("line", "why", "code"),
+    [
+        ("web set", "Missing argument 'PROPERTY=VALUE...", Exit.USAGE),
+        ("web set db", "nothing to set for web", Exit.USAGE),
+        ("web set cpu=2 db", "nothing to set for db", Exit.USAGE),
+        ("web set cpu=2 cpu=3", "cpu is set twice", Exit.USAGE),
+        ("web set cpu=2 nobody ram=1G", "no such guest: nobody", Exit.NOT_FOUND),
+        ("web,web set cpu=2", "web is named twice", Exit.USAGE),
+        ("web,,db set cpu=2", "a guest's name is missing", Exit.USAGE),
+        ("web,all set cpu=2", "all cannot be part of a list", Exit.USAGE),
+        ("web,global set cpu=2", "no such guest: global", Exit.NOT_FOUND),
+    ],
+)
+def test_a_line_that_makes_no_sense_changes_nothing(
+    line: str, why: str, code: Exit, guests: Chyves
+) -> None:
+    assert guests.refused(line, code=code).startswith(why)
+
+
+def test_all_values_of_a_guest_are_written_or_none(guests: Chyves) -> None:
+    why = guests.refused("web set cpu=2 ram=lots", code=Exit.USAGE)
+    assert why.startswith("web: ram: not a size: 'lots'\n")
+
+
+def test_a_failure_for_one_target_does_not_stop_the_others(three: Chyves) -> None:
+    three("web set template=yes -q")
+    done = three("db,web,mail set cpu=2 global stdout_level=9", code=Exit.FAILED)
+    assert done.out == "db: set cpu=2\nmail: set cpu=2\n"
+    assert [line for line in done.said if line.startswith("chyves: ")] == [
+        "chyves: web: a template is read-only",
+        "chyves: global: stdout_level: 9 is out of range",
+    ]
+
+
+ODD_VALUES = [
+    "a=b=c",
+    "=",
+    "two  blanks   in a row",
+    " in front and behind ",
+    "*",
+    "$HOME `id` $(id)",
+    'it\'s "quoted" \\ \\n',
+    "-n",
+    "tab\tbed",
+    "^ | # ; & < >",
+    "naïve café 日本",
+    "",
+]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_values_come_through_as_they_are(value: str, guests: Chyves) -> None:
+    guests("web set", f"description={value}", "-q")
+    assert f"\ndescription={value}\n" in guests.file(CFG)
+    assert guests("web get description").out == f"web's description={value}\n"
+    assert guests.json("web get all")["web"]["description"] == value
+    assert values(guests, "description")["web"] == value
+    assert guests("web set", f"description={value}").out == f"web: has description={value}\n"
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C"}, {"PYTHONIOENCODING": "utf-8:strict"}],
+    ids=["C.UTF-8", "C", "as in en_US.UTF-8"],
+)
+def test_bytes_that_are_no_text_come_through(locale: dict[str, str], guests: Chyves) -> None:
+    """As real processes: Python decodes the arguments of those itself."""
+
+    def chyves(*words: str | bytes) -> bytes:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHON"))}
+        env |= {"CHYVES_SIMULATE": str(guests.directory), **locale}
+        argv = [sys.executable, "-m", "chyves", "-q", *words]
+        return subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=True).stdout
+
+    value = b"caf\xe9 \xff\xfe \xe6\x97\xa5"
+    assert chyves("web", "set", b"notes=" + value) == b"web: set notes=" + value + b"\n"
+    assert b"\nnotes=" + value + b"\n" in guests.host.path(CFG).read_bytes()
+    assert chyves("web", "get", "notes") == b"web's notes=" + value + b"\n"
+    assert value in chyves("info", "-n")
+    assert value.decode(errors="surrogateescape") in guests("web get all").out
+
+
+def test_lines_that_chyves_does_not_know_are_kept_to_the_byte(guests: Chyves) -> None:
+    path = guests.host.path(CFG)
+    strange = b"# a comment\n\nno equals sign\n=no name\nfuture_key=\xff \n1bad-name=x\ncpu=7\n"
+    path.write_bytes(strange + path.read_bytes().removesuffix(b"\n"))
+    old = path.read_bytes()
+    guests("web set ram=512M notes=new rcboot=1 -q")
+    wanted = old.replace(b"ram=256M", b"ram=512M").replace(b"notes=-", b"notes=new")
+    assert path.read_bytes() == wanted.replace(b"rcboot=0", b"rcboot=1")
+    assert guests("web get cpu").out == "web's cpu=7\n"
+    guests("web set cpu=2 -q")
+    assert path.read_bytes().startswith(strange.replace(b"cpu=7", b"cpu=2"))
+    assert b"cpu=1\n" not in path.read_bytes()

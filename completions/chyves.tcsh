@@ -10,4 +10,4 @@ complete chyves \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(console create delete get reclaim set snapshot start stop unset)/'
+    'p/2/(console create delete get reclaim rename set snapshot start stop unset)/'

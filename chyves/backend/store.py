@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from chyves.backend import zfs
 from chyves.backend.host import Host
-from chyves.errors import Conflict, NotFound, Precondition
+from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
@@ -104,6 +104,13 @@ class Inventory(NamedTuple):
     def select(self, selector: str) -> list[Guest]:
         """Return the guests a selector names. Raises NotFound, Invalid, Conflict."""
         return [self.guest(name) for name in parse_selector(selector, self.names)]
+
+    def single(self, selector: str) -> Guest:
+        """Return the one guest a selector names. Raises NotFound, Invalid, Conflict."""
+        chosen = self.select(selector)
+        if len(chosen) != 1:
+            raise Invalid("this takes one guest", hint="name one guest, not a list or all")
+        return chosen[0]
 
     def disks(self, guest: Guest) -> list[zfs.Dataset]:
         """Return the volumes of a guest, disk2 before disk10."""

@@ -107,6 +107,7 @@ GUEST_VERBS: dict[str, Entry] = {
         ("<guest>[,...]|all reclaim",),
         "Take back what a guest has left in the kernel.",
     ),
+    "rename": Entry("rename", "rename", ("<guest> rename <new>",), "Give a guest another name."),
     "set": Entry(
         "properties",
         "set_command",

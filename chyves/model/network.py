@@ -278,6 +278,18 @@ def remove_interfaces(
     return Change(tuple(planner.steps), globals_, {"net_ifaces": join_interfaces(left)})
 
 
+def rename_guest(
+    old: str, new: str, taps: Sequence[str], actual: Mapping[str, Interface]
+) -> Change:
+    """Return what lets the taps on the host that chyves made for a guest tell its new name."""
+    planner = Planner(dict(actual))
+    for tap in taps:
+        if tap in actual and actual[tap].description == f"chyves-tap {old}":
+            undo = (tap, "description", f"chyves-tap {old}")
+            planner.step(f"call {tap} {new}'s", tap, "description", f"chyves-tap {new}", undo=undo)
+    return Change(tuple(planner.steps))
+
+
 def _require_once(guest: str, taps: Sequence[str]) -> None:
     for tap in taps:
         if taps.count(tap) > 1:

@@ -138,6 +138,19 @@ def test_create_means_the_primary_pool_by_primary(chyves: Chyves) -> None:
     assert chyves("web create 1M primary").out.startswith("web: created on tank, ")
 
 
+@example("<guest> rename <new>")
+def rename(chyves: Chyves, tmp_path: Path) -> None:
+    parts = {
+        name.removeprefix("tank/chyves/guests/web") for name in chyves.datasets() if "web" in name
+    }
+    text = chyves.file(CFG)
+    assert chyves("web rename shop -y").out == "web: renamed to shop\n"
+    root = "tank/chyves/guests/shop"
+    assert chyves.datasets(root) == {f"{root}{part}" for part in parts}
+    assert chyves.file("/chyves/tank/guests/shop/.config/.cfg") == text
+    assert [guest["name"] for guest in chyves.json("list")] == ["db", "shop"]
+
+
 @example("<guest>[,...]|all delete [force|keepnet]")
 def delete(chyves: Chyves, tmp_path: Path) -> None:
     before = chyves.state()

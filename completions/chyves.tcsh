@@ -2,6 +2,7 @@
 # source this file in ~/.tcshrc
 complete chyves \
     'p/1/`echo all defaults global dataset firmware help info iso list network version; chyves -q -H list | cut -f 1`/' \
+    'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
     'n/firmware/(delete import list rename)/' \
     'n/get/(all)/' \
@@ -10,4 +11,4 @@ complete chyves \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(console create delete get reclaim rename set snapshot start stop unset)/'
+    'p/2/(console create delete get reclaim rename set snapshot start stop unset upgrade)/'

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""``dataset <pool> install``: set chyves up on a pool."""
+"""``dataset``: what is done to a pool as a whole; ``install`` sets chyves up on it."""
 
 import time
 import uuid
+from collections.abc import Callable
 
 import click
 
@@ -10,6 +11,7 @@ from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.options import Changing
+from chyves.commands.upgrade import upgrade_pool
 from chyves.errors import Conflict, HostError, Invalid, NotFound
 from chyves.model import layout
 from chyves.model.properties import Scope, initial_values
@@ -23,9 +25,15 @@ CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
 @click.argument("action")
 @click.pass_obj
 def dataset(app: App, pool: str, action: str) -> None:
+    """Set chyves up on a pool, or upgrade what an older chyves has made there."""
+    if action not in ACTIONS:
+        known = "|".join(ACTIONS)
+        raise Invalid(f"no such dataset command: {action}", hint=f"chyves dataset <pool> {known}")
+    ACTIONS[action](app, pool)
+
+
+def install_pool(app: App, pool: str) -> None:
     """Set chyves up on a pool: the first one becomes primary, the others hold guests only."""
-    if action != "install":
-        raise Invalid(f"no such dataset command: {action}", hint="chyves dataset <pool> install")
     with app.report.item(pool), locks.host_lock(app.host):
         install(app, pool)
 
@@ -73,7 +81,7 @@ def _check(app: App, inventory: store.Inventory, pool: str) -> None:
         pools = ", ".join(name for name in tops if "/" not in name) or "none"
         raise NotFound(f"no such pool: {pool}", hint=f"pools: {pools}")
     if any(known.name == pool for known in inventory.pools):
-        raise Conflict(f"chyves is already set up on {pool}")
+        raise Conflict(f"chyves is already set up on {pool}", hint="chyves list pools")
     root = inventory.datasets.get(layout.root_dataset(pool))
     if root and not root.is_unfinished:
         raise Conflict(f"{root.name} exists and was not made by chyves", hint="rename it first")
@@ -132,3 +140,9 @@ def _verify_mounted(app: App, pool: str) -> None:
     for made in zfs.datasets(app.host, [layout.root_dataset(pool)]):
         if not made.is_volume and not made.is_mounted:
             raise HostError(f"{made.name} is not mounted", hint=f"zfs mount {made.name}")
+
+
+ACTIONS: dict[str, Callable[[App, str], None]] = {
+    "install": install_pool,
+    "upgrade": upgrade_pool,
+}

@@ -30,8 +30,8 @@ TOP_COMMANDS: dict[str, Entry] = {
     "dataset": Entry(
         "dataset",
         "dataset",
-        ("dataset <pool> install",),
-        "Set chyves up on a pool.",
+        ("dataset <pool> install", "dataset <pool>|primary upgrade"),
+        "Set chyves up on a pool, or upgrade it.",
     ),
     "firmware": Entry(
         "resources",
@@ -132,5 +132,8 @@ GUEST_VERBS: dict[str, Entry] = {
     "stop": Entry("stop", "stop", ("<guest>[,...]|all stop [force]",), "Stop guests."),
     "unset": Entry(
         "properties", "unset", ("<guest>[,...]|all unset <property>",), "Remove a property."
+    ),
+    "upgrade": Entry(
+        "upgrade", "upgrade", ("<guest>[,...]|all upgrade",), "Upgrade guests of older versions."
     ),
 }

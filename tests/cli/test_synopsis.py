@@ -72,6 +72,17 @@ def dataset_install(chyves: Chyves, tmp_path: Path) -> None:
     ]
 
 
+@example("dataset <pool>|primary upgrade")
+def dataset_upgrade(chyves: Chyves, tmp_path: Path) -> None:
+    path = "/chyves/tank/.config/pool.cfg"
+    current = chyves.file(path)
+    chyves.host.path(path).write_text(current.replace("version=0005", "version=0004"))
+    assert chyves("dataset primary upgrade").out == (
+        "db: is of version 0300\nweb: is of version 0300\ntank: upgraded from 0004 to 0005\n"
+    )
+    assert chyves.file(path) == current
+
+
 def test_the_first_pool_gets_all_that_chyves_0_2_0_made(bare: Chyves) -> None:
     assert bare("dataset tank install").out == "tank: set up as primary pool\n"
     made = bare.datasets("tank/chyves")
@@ -182,6 +193,15 @@ def test_delete_force_takes_the_clones_along(guests: Chyves) -> None:
     assert "cloned from it: db" in guests.refused("web delete --yes", code=Exit.CONFLICT)
     assert guests("web delete force --yes").out == "db: deleted\nweb: deleted\n"
     assert guests.datasets() == {"tank/chyves/guests"}
+
+
+@example("<guest>[,...]|all upgrade")
+def upgrade(chyves: Chyves, tmp_path: Path) -> None:
+    current = chyves.file(CFG)
+    chyves.host.path(CFG).write_text(current.replace("version=0300", "version=0202"))
+    assert chyves("web upgrade").out == "web: upgraded from 0202 to 0300\n"
+    assert chyves.file(CFG) == current
+    assert chyves("all upgrade").out == "db: is of version 0300\nweb: is of version 0300\n"
 
 
 # -- properties ---------------------------------------------------------------------------------

@@ -70,9 +70,10 @@ def show(app: App, kind: str) -> None:
 
 def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[str, str, int]]:
     found = []
+    pools = {pool.name for pool in inventory.pools}
     for dataset in inventory.datasets.values():
         place = layout.classify(dataset.name)
-        if dataset.is_unfinished:
+        if dataset.is_unfinished or (place and place.pool not in pools):
             continue
         if isinstance(place, layout.Resource) and place.kind == kind:
             path = app.host.path(layout.resource_file(place.pool, kind, place.name))
@@ -121,7 +122,8 @@ def _require_room(app: App, pool: str, size: int) -> None:
     if size > free:
         raise Precondition(
             f"{pool} has no room for it: {kinds.format_bytes(size)} wanted, "
-            f"{kinds.format_bytes(free)} free"
+            f"{kinds.format_bytes(free)} free",
+            hint="zfs list -o space shows what takes the room",
         )
 
 
@@ -131,7 +133,7 @@ def _size_of_regular_file(path: Path) -> int:
     except OSError as error:
         raise NotFound(f"{path}: {error.strerror}", hint="import takes a local file") from None
     if not stat.S_ISREG(status.st_mode):
-        raise Invalid(f"{path} is not a regular file")
+        raise Invalid(f"{path} is not a regular file", hint="import takes a local file")
     return status.st_size
 
 
@@ -143,7 +145,9 @@ def _copy(app: App, source: Path, target: str) -> None:
         with final.open("rb") as copied:
             os.fsync(copied.fileno())
     except OSError as error:
-        raise Precondition(f"cannot copy {source}: {error.strerror}") from error
+        raise Precondition(
+            f"cannot copy {source}: {error.strerror}", hint=f"see that {source} can be read"
+        ) from error
 
 
 def _require_new(inventory: store.Inventory, kind: str, name: str) -> None:
@@ -222,11 +226,16 @@ def delete(app: App, kind: str, name: str) -> None:
         inventory = _current(app)
         pool = _existing(app, inventory, kind, name)
         if kind == "ISO" and name == "null.iso":
-            raise Precondition("null.iso belongs to chyves: UEFI guests start with it")
+            raise Precondition(
+                "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
+            )
         if kind == "Firmware":
             users = [g.name for g in inventory.guests if g.value("uefi_firmware") == name]
             if users:
-                raise Conflict(f"guests boot with {name}: {', '.join(users)}")
+                raise Conflict(
+                    f"guests boot with {name}: {', '.join(users)}",
+                    hint="chyves <guest> set uefi_firmware=- lets go of it",
+                )
         app.output.confirm(f"Delete {name}?")
         zfs.destroy(app.host, layout.resource_dataset(pool, kind, name), recursive=True)
         app.report.done(name, "deleted")

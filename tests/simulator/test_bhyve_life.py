@@ -93,6 +93,7 @@ def test_force_reset_and_a_second_request(vms: Vms) -> None:
 
 def test_destroying_a_running_vm_looks_like_a_power_off(vms: Vms) -> None:
     child = vms.boot("web")
+    vms.terminal("web").expect("login: ")
     assert run(vms.world, "bhyvectl", "--vm=web", "--destroy").code == 0
     assert ended(child) == (1, "vm_run error -1, errno 6\n")
     assert not vms.world.path("/dev/vmm").exists(), "the directory goes with the last VM"

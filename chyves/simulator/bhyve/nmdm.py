@@ -6,13 +6,10 @@ where FreeBSD has the device, so that any terminal program can open it. What nob
 when the terminal is full, and the pair is gone when its opener ends.
 """
 
-import array
 import contextlib
-import fcntl
 import os
 import re
 import select
-import termios
 import time
 import tty
 
@@ -117,16 +114,12 @@ class Line:
         self.descriptor = self._far_end = -1
 
     def _is_being_read(self) -> bool:
-        if not self._published or not _unread(self._far_end):
+        """Tell whether a cu has yet to read what was written. (FIONREAD would not do: bytes may
+        still be on their way inside the kernel, which poll(2) waits for.)"""
+        if not self._published or not select.select([self._far_end], [], [], 0)[0]:
             return False
-        return bool(holders(self._world, f"/dev/{self._link.name}"))
-
-
-def _unread(terminal: int) -> int:
-    """Return how many bytes wait to be read at a terminal."""
-    waiting = array.array("i", [0])
-    fcntl.ioctl(terminal, termios.FIONREAD, waiting)
-    return waiting[0]
+        with self._world.reading():
+            return bool(holders(self._world, f"/dev/{self._link.name}"))
 
 
 def far_terminal(world: World, path: str) -> str:

@@ -125,6 +125,10 @@ class Launch:
             os.close(writing)
         child.communicate(json.dumps(dict(order)).encode())
 
+    def close(self) -> None:
+        """Listen no longer; the guest goes on."""
+        self._reports.close()
+
     def wait_for_supervisor(self) -> None:
         """Wait until the supervisor holds the guest's run lock. Raises Busy, HostError."""
         event = next(self._events(30), None)

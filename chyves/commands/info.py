@@ -68,7 +68,7 @@ def _property(name: str) -> Cell:
 def _running(shown: Shown) -> str:
     now = shown.status
     if now.bhyve:
-        return f"YES ({now.bhyve})"
+        return f"{'YES' if now.supervisor else 'UNSUPERVISED'} ({now.bhyve})"
     return "NO" if now.is_down else now.phase.upper()
 
 

@@ -2,7 +2,7 @@
 """``start``: run guests."""
 
 import shlex
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,8 @@ def start(app: App, iso: str | None) -> None:
     inventory.require_current()
     chosen = inventory.select(app.selector)
     primary = inventory.primary().name
-    setting = Setting(inventory, _facts(app, inventory), primary, _media(app, primary, iso))
+    media = _media(app, primary, iso)
+    setting = Setting(inventory, _facts(app, inventory), primary, media)
     launched: list[tuple[Guest, guests.Launch]] = []
     for guest in chosen:
         with app.report.item(guest.name):
@@ -47,7 +48,7 @@ def start(app: App, iso: str | None) -> None:
             if launch:
                 launched.append((guest, launch))
     for guest, launch in launched:
-        with app.report.item(guest.name):
+        with app.report.item(guest.name), closing(launch):
             pid = launch.wait(SECONDS)
             waits = ", waits for a VNC client" if launch.waits_for_client else ""
             app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
@@ -97,6 +98,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             undo.pop_all()
             return None
         launch = guests.Launch(app.host, _order(app, setting, guest, plan))
+        undo.callback(launch.close)
         launch.wait_for_supervisor()
         undo.pop_all()
         return launch

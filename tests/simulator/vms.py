@@ -41,7 +41,9 @@ class Terminal:
             left = max(deadline - time.monotonic(), 0)
             ready, _, _ = select.select([self.descriptor], [], [], left)
             assert ready, f"no {text!r} within {seconds} seconds, but: {self.said!r}"
-            self.said += os.read(self.descriptor, 4096).decode(errors="replace")
+            data = os.read(self.descriptor, 4096)
+            assert data, f"hung up before {text!r}, after: {self.said!r}"
+            self.said += data.decode(errors="replace")
         before, _, self.said = self.said.partition(text)
         return before + text
 

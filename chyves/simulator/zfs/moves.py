@@ -75,10 +75,20 @@ class Moves:
             self._path.unlink()
 
     def finish(self) -> None:
+        """Clean up after the commit. Somebody else may have done that since, or have begun a
+        journal of his own."""
         if self._identity:
-            self._path.unlink()
+            with self._world.changing():
+                if self._path.exists() and _identity(self._path) == self._identity:
+                    self._path.unlink()
         for act in self._later:
             act()
+
+
+def _identity(path: Path) -> str:
+    """Return whose journal this is; it begins with that."""
+    with path.open() as journal:
+        return "".join(json.loads(journal.readline() or "[]"))
 
 
 def _undo(done: list[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ complete chyves \
     'p/1/`echo all defaults global dataset firmware help info iso list network version; chyves -q -H list | cut -f 1`/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
+    'n/disk/(add delete list resize)/' \
     'n/firmware/(delete import list rename)/' \
     'n/get/(all)/' \
     'n/iso/(delete import list rename)/' \
@@ -11,4 +12,4 @@ complete chyves \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(console create delete get reclaim rename set snapshot start stop unset upgrade)/'
+    'p/2/(console create delete disk get reclaim rename set snapshot start stop unset upgrade)/'

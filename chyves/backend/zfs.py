@@ -193,6 +193,11 @@ def rename(host: Host, old: str, new: str) -> None:
     _change(host, "zfs", "rename", old, new)
 
 
+def block_size(host: Host, volume: str) -> int:
+    """Return the block size of a volume in bytes; its size is a multiple of it."""
+    return int(host.ask("zfs", "get", "-H", "-p", "-o", "value", "volblocksize", volume).stdout)
+
+
 def set_property(host: Host, dataset: str, name: str, value: str) -> None:
     _change(host, "zfs", "set", f"{name}={value}", dataset)
 

@@ -98,7 +98,7 @@ def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: in
     zfs.create_filesystem(app.host, f"{dataset}/.config", {"snapdir": "visible"})
     zfs.create_filesystem(app.host, f"{dataset}/logs", {"compression": "on"})
     zfs.create_filesystem(app.host, f"{dataset}/img")
-    zfs.create_volume(app.host, f"{dataset}/disk0", size, volume_options(defaults))
+    create_disk(app, defaults, f"{dataset}/disk0", size)
 
 
 def _settle(app: App, inventory: store.Inventory, name: str, pool: str) -> dict[str, str]:
@@ -112,7 +112,13 @@ def _settle(app: App, inventory: store.Inventory, name: str, pool: str) -> dict[
     return values
 
 
-def volume_options(defaults: Mapping[str, str]) -> dict[str, str]:
+def create_disk(app: App, defaults: Mapping[str, str], volume: str, size: int) -> None:
+    """Create a volume of ``size`` bytes as the defaults want disks."""
+    sparse = defaults.get("disk_sparse") == "yes"
+    zfs.create_volume(app.host, volume, size, _volume_options(defaults), sparse=sparse)
+
+
+def _volume_options(defaults: Mapping[str, str]) -> dict[str, str]:
     """Return the zfs properties of a new disk that the defaults set."""
     names = ("volblocksize", "dedup", "compression", "primarycache", "secondarycache")
     values = {name: defaults.get(f"disk_{name}") or "inherit" for name in names}

@@ -54,7 +54,7 @@ def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_tap
     """
     guests.require_down(app.host, guest.name, "delete it")
     dataset = layout.guest_dataset(guest.pool, guest.name)
-    _refuse_dependants(app, dataset)
+    refuse_dependants(app, dataset, "delete them first, or all together with: delete force")
     app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
     stamp = time.strftime("%Y%m%d%H%M%S") + (KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
@@ -68,13 +68,14 @@ def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_tap
     app.report.done(guest.name, "deleted")
 
 
-def _refuse_dependants(app: App, dataset: str) -> None:
-    """Raise Conflict if a clone depends on a snapshot of the guest, Busy if one is held."""
+def refuse_dependants(app: App, dataset: str, hint: str) -> None:
+    """Raise Conflict if a clone depends on a snapshot at or below a dataset, Busy if one is
+    held."""
     for snapshot in zfs.snapshots(app.host, [dataset]):
         if snapshot.clones:
             raise Conflict(
                 f"others are cloned from it: {', '.join(_owners(snapshot.clones))}",
-                hint="delete them first, or all together with: delete force",
+                hint=hint,
             )
         if snapshot.holds:
             raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")

@@ -8,10 +8,11 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, store, zfs
+from chyves.backend.disks import disks_of
 from chyves.commands.options import talk_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
-from chyves.model.guest import Guest
+from chyves.model.guest import Disk, Guest
 from chyves.output import columns as terminal_columns
 
 ALL = "zbprvstcudn"
@@ -44,7 +45,7 @@ class Shown(NamedTuple):
     role: str
     used: Mapping[str, int]
     status: guests.Status
-    disks: Sequence[zfs.Dataset]
+    disks: Sequence[Disk]
 
     @property
     def dataset(self) -> str:
@@ -150,7 +151,13 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
     if "H" in flags:
         app.output.headers = False
     letters = ALL if "a" in flags else "".join(letter for letter in ALL if letter in flags)
-    rows = _shown(app, inventory, chosen, sizes="z" in letters or app.output.json)
+    rows = _shown(
+        app,
+        inventory,
+        chosen,
+        sizes="z" in letters or app.output.json,
+        disks="k" not in flags or "c" in letters or app.output.json,
+    )
     if app.output.json:
         app.report.data = [as_data(shown) for shown in rows]
     if not rows and app.output.headers:
@@ -162,20 +169,20 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
 
 
 def _shown(
-    app: App, inventory: store.Inventory, chosen: Sequence[Guest], *, sizes: bool
+    app: App, inventory: store.Inventory, chosen: Sequence[Guest], *, sizes: bool, disks: bool
 ) -> list[Shown]:
     roots = [layout.guests_dataset(pool.name) for pool in inventory.pools]
     used = zfs.space_used(app.host, roots) if sizes and roots else {}
     roles = {pool.name: pool.role for pool in inventory.pools}
     now = guests.statuses(app.host, [guest.name for guest in chosen])
-    disks = inventory.disks_by_guest()
+    found = disks_of(app.host, inventory, chosen) if disks else {}
     return [
         Shown(
             guest,
             roles.get(guest.pool, "-"),
             used,
             now[guest.name],
-            disks.get((guest.pool, guest.name), ()),
+            found.get((guest.pool, guest.name), ()),
         )
         for guest in chosen
     ]
@@ -189,9 +196,9 @@ def _table(
     for shown in rows:
         table.append([shown.guest.name, *_guest_cells(app, shown, letters)])
         if with_disks:
-            for disk in shown.disks:
-                name = disk.name.rpartition("/")[2]
-                table.append([f"  {name}", *_disk_cells(app, shown, disk, name, letters)])
+            table += [
+                [f"  {disk.name}", *_disk_cells(app, shown, disk, letters)] for disk in shown.disks
+            ]
     return headers, table
 
 
@@ -223,17 +230,17 @@ def _guest_cells(app: App, shown: Shown, letters: str) -> list[str]:
     return cells
 
 
-def _disk_cells(app: App, shown: Shown, disk: zfs.Dataset, name: str, letters: str) -> list[str]:
+def _disk_cells(app: App, shown: Shown, disk: Disk, letters: str) -> list[str]:
     cells: list[str] = []
     for letter in letters:
         if letter in COLUMNS:
             cells += ["-"] * len(COLUMNS[letter])
         elif letter == "z":
-            cells.append(_size(app, disk.volsize))
+            cells.append(_size(app, disk.size_bytes))
         elif letter == "c":
             cells.append(_parent(disk))
         else:
-            key = f"{name}_description" if letter == "d" else f"{name}_notes"
+            key = f"{disk.name}_description" if letter == "d" else f"{disk.name}_notes"
             cells.append(shown.guest.config.get(key) or "-")
     return cells
 
@@ -242,7 +249,7 @@ def _size(app: App, size: int) -> str:
     return str(size) if app.output.exact else kinds.format_bytes(size)
 
 
-def _parent(disk: zfs.Dataset) -> str:
+def _parent(disk: Disk) -> str:
     place = layout.classify(disk.origin.partition("@")[0]) if disk.origin else None
     guest = getattr(place, "guest", "")
     return f"Child of {guest}" if guest else "NO"
@@ -265,10 +272,11 @@ def as_data(shown: Shown) -> dict[str, Any]:
         "properties": dict(shown.guest.config.items()),
         "disks": [
             {
-                "name": disk.name.rpartition("/")[2],
-                "dataset": disk.name,
-                "size": disk.volsize,
-                "used": shown.used.get(disk.name, 0),
+                "name": disk.name,
+                "path": disk.path,
+                "dataset": disk.dataset,
+                "size": disk.size_bytes,
+                "used": shown.used.get(disk.dataset, 0) if disk.volume else disk.used_bytes,
                 "origin": disk.origin or None,
             }
             for disk in shown.disks

@@ -10,12 +10,13 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, net, store, vmm, wiring
+from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts
 from chyves.commands.options import Changing
 from chyves.errors import Busy, NotFound, Precondition
 from chyves.model import bhyve, layout, network, preconditions
 from chyves.model.facts import HostFacts
-from chyves.model.guest import Disk, Guest
+from chyves.model.guest import Guest
 
 SECONDS = 30.0
 """How long a loader and the devices of a guest may take before start gives its verdict."""
@@ -105,10 +106,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
 
 
 def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
-    disks = [
-        Disk(v.name.rpartition("/")[2], layout.volume_device(v.name), v.volsize, True)
-        for v in setting.inventory.disks(guest)
-    ]
+    disks = disks_of(app.host, setting.inventory, [guest])[guest.pool, guest.name]
     media = setting.media or None
     wanted = bhyve.needed_files(guest, disks, primary=setting.primary, media=media)
     problems = preconditions.preconditions(

@@ -95,6 +95,18 @@ GUEST_VERBS: dict[str, Entry] = {
     "delete": Entry(
         "delete", "delete", ("<guest>[,...]|all delete [force|keepnet]",), "Delete guests."
     ),
+    "disk": Entry(
+        "disk",
+        "disk",
+        (
+            "<guest> disk list",
+            "<guest> disk add [<size>]",
+            "<guest> disk delete disk{n}",
+            "<guest> disk resize disk{n} <size>",
+            "<guest> disk disk{n} description|notes <text>",
+        ),
+        "Give a guest disks, resize, annotate and delete them.",
+    ),
     "get": Entry(
         "properties",
         "get",

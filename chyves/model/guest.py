@@ -31,12 +31,20 @@ class Origin(StrEnum):
 
 
 class Disk(NamedTuple):
-    """A disk of a guest. ``path`` is what bhyve opens: a zvol (``volume``) or a file."""
+    """A disk of a guest. ``path`` is what bhyve opens: a zvol (``volume``) or a file.
+
+    ``name`` is that of the volume, or the path of the file below ``img``. ``dataset`` is the volume
+    or where the file lies, ``origin`` the snapshot that is cloned from. ``used_bytes`` is known of
+    files only.
+    """
 
     name: str
     path: str
     size_bytes: int
     volume: bool
+    dataset: str = ""
+    origin: str = ""
+    used_bytes: int = 0
 
 
 @dataclass(frozen=True)

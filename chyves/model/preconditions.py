@@ -163,6 +163,14 @@ def _finds_its_files(case: Case) -> Iterator[Problem]:
             )
 
 
+def _has_files_that_can_be_named(case: Case) -> Iterator[Problem]:
+    for disk in case.disks:
+        if any(char.isspace() for char in disk.path):
+            yield Problem(
+                f"{disk.path!r} has a blank, which no loader takes", "rename it without the blank"
+            )
+
+
 def _how_to_find(path: str) -> str:
     if path.startswith("/dev/zvol/"):
         dataset = path.removeprefix("/dev/zvol/")
@@ -177,4 +185,5 @@ CHECKS: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     _fits_the_memory,
     _has_something_to_boot,
     _finds_its_files,
+    _has_files_that_can_be_named,
 )

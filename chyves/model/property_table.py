@@ -287,6 +287,7 @@ GUEST_PROPERTIES = (
     _default("disk_compression", _COMPRESSION, "inherit", "Compression of new disks."),
     _default("disk_primarycache", _CACHE, "inherit", "What of new disks is cached in memory."),
     _default("disk_secondarycache", _CACHE, "inherit", "What of new disks is cached on L2ARC."),
+    _default("disk_sparse", YES_NO, "no", "Whether new disks take space only as they are filled."),
     _both(
         "loader",
         one_of("bhyveload grub-bhyve uefi"),

@@ -149,6 +149,46 @@ def test_create_means_the_primary_pool_by_primary(chyves: Chyves) -> None:
     assert chyves("web create 1M primary").out.startswith("web: created on tank, ")
 
 
+@example("<guest> disk list")
+def disk_list(chyves: Chyves, tmp_path: Path) -> None:
+    chyves.host.path("/chyves/tank/guests/web/img/data.raw").write_bytes(bytes(2048))
+    header, *rows = rows_of(chyves, "web disk list")
+    assert header == ["Guest/Disks", "Size", "Description", "Notes"]
+    assert [row[0] for row in rows] == ["web", "disk0", "data.raw"]
+    assert [row[1] for row in rows][1:] == ["1M", "2K"]
+
+
+@example("<guest> disk add [<size>]")
+def disk_add(chyves: Chyves, tmp_path: Path) -> None:
+    assert chyves("web disk add 2M").out == "web: disk1 added, 2M\n"
+    assert chyves.zfs("volsize", "tank/chyves/guests/web/disk1") == str(2 << 20)
+    chyves("defaults set size=3M -q")
+    assert chyves("web disk add").out == "web: disk2 added, 3M\n"
+
+
+@example("<guest> disk delete disk{n}")
+def disk_delete(chyves: Chyves, tmp_path: Path) -> None:
+    before = chyves.datasets()
+    chyves("web disk add 2M -q")
+    assert chyves("web disk delete disk1 -y").out == "web: disk1 deleted\n"
+    assert chyves.datasets() == before
+
+
+@example("<guest> disk resize disk{n} <size>")
+def disk_resize(chyves: Chyves, tmp_path: Path) -> None:
+    assert chyves("web disk resize disk0 4M").out == "web: disk0 resized from 1M to 4M\n"
+    assert chyves.zfs("volsize", "tank/chyves/guests/web/disk0") == str(4 << 20)
+
+
+@example("<guest> disk disk{n} description|notes <text>")
+def disk_annotate(chyves: Chyves, tmp_path: Path) -> None:
+    done = chyves("web disk disk0 description", "the root disk")
+    assert done.out == "web: set disk0_description=the root disk\n"
+    chyves("web disk disk0 notes keep it")
+    assert chyves.file(CFG).endswith("disk0_description=the root disk\ndisk0_notes=keep it\n")
+    assert rows_of(chyves, "web disk list")[2] == ["disk0", "1M", "the root disk", "keep it"]
+
+
 @example("<guest> rename <new>")
 def rename(chyves: Chyves, tmp_path: Path) -> None:
     parts = {

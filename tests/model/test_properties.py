@@ -67,6 +67,7 @@ EXAMPLES: list[Example] = [
     (DEFAULTS, "disk_compression", "gzip-9", "gzip-10", "zstd"),
     (DEFAULTS, "disk_primarycache", "metadata", "some", "all, metadata, none"),
     (DEFAULTS, "disk_secondarycache", "none", "off", "all, metadata, none"),
+    (DEFAULTS, "disk_sparse", "yes", "thin", "yes, no"),
     (DEFAULTS, "loader", "uefi", "lilo", "bhyveload, grub-bhyve, uefi"),
     (DEFAULTS, "os", "debian", "plan9", "default, openbsd"),
     (DEFAULTS, "ram", "2G", "lots", "512M, 8G"),
@@ -137,7 +138,7 @@ uefi_vnc_port_start_offset
 """
 DEFAULTS_ORDER = """
 bargs bhyveload_flags bhyve_disk_type bhyve_net_type bridge cpu disk_volmode disk_volblocksize
-disk_dedup disk_compression disk_primarycache disk_secondarycache loader os ram rcboot
+disk_dedup disk_compression disk_primarycache disk_secondarycache disk_sparse loader os ram rcboot
 revert_to_snapshot revert_to_snapshot_method size template uefi_console_output uefi_firmware
 uefi_vnc_client uefi_vnc_ip uefi_vnc_mouse_type uefi_vnc_pause_until_client_connect uefi_vnc_res
 """

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``disk``: a guest's volumes; its files below ``img`` are listed with them."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import click
+
+from chyves.app import App
+from chyves.backend import guests, locks, store, zfs
+from chyves.commands import info
+from chyves.commands.create import create_disk
+from chyves.commands.delete import refuse_dependants
+from chyves.commands.options import Mixed
+from chyves.errors import Invalid, NotFound, NotPermitted, Precondition
+from chyves.model import kinds, layout
+from chyves.model.guest import Guest
+from chyves.model.properties import Context, Scope, validate
+
+FORMS = (
+    "disk list, disk add [<size>], disk delete disk{n}, disk resize disk{n} <size>, "
+    "disk disk{n} description|notes <text>"
+)
+KEYS = ("{}_description", "{}_notes", "virtio_block_options_{}")
+"""Properties that a disk has, and that go when it goes."""
+
+Act = Callable[[App, store.Inventory, Guest], None]
+
+
+@click.command("disk", cls=Mixed)
+@click.argument("words", nargs=-1, metavar="list|add|delete|resize|disk{n} ...")
+@click.pass_obj
+def disk(app: App, words: tuple[str, ...]) -> None:
+    """List the disks of a guest, add one, or delete, resize or annotate one."""
+    match words:
+        case ("list",):
+            inventory = app.inventory
+            info.show(app, inventory, [inventory.single(app.selector)], "zdn")
+        case ("add",):
+            _change(app, partial(add, size_word=""))
+        case ("add", size_word):
+            _change(app, partial(add, size_word=size_word))
+        case ("delete", name):
+            _change(app, partial(delete, name=name))
+        case ("resize", name, size_word):
+            _change(app, partial(resize, name=name, size_word=size_word))
+        case (name, ("description" | "notes") as what, *text) if text:
+            _change(app, partial(annotate, name=name, what=what, text=" ".join(text)))
+        case _:
+            raise Invalid(f"no such disk command: {' '.join(words)}", hint=FORMS)
+
+
+def _change(app: App, act: Act) -> None:
+    app.require_root()
+    inventory = app.inventory
+    inventory.require_current()
+    name = inventory.single(app.selector).name
+    with app.report.item(name), locks.guest_lock(app.host, name):
+        inventory = app.inventory
+        guest = inventory.guest(name)
+        if guest.is_template:
+            raise Precondition(
+                "a template is read-only", hint=f"chyves {name} set template=no comes first"
+            )
+        act(app, inventory, guest)
+
+
+def add(app: App, inventory: store.Inventory, guest: Guest, *, size_word: str) -> None:
+    """Give a guest one more disk, as the defaults want disks.
+
+    Its number is one above the highest; what an earlier disk of that number has left among the
+    properties goes first.
+    """
+    size = kinds.size_bytes(size_word or inventory.defaults.get("size") or "8G")
+    root = layout.guest_dataset(guest.pool, guest.name)
+    name = f"disk{_next_number(inventory, guest)}"
+    _forget(app, guest, name)
+    create_disk(app, inventory.defaults, f"{root}/{name}", size)
+    if not guests.status(app.host, guest.name).is_down:
+        app.report.warn(f"{guest.name} finds {name} when it is stopped and started again")
+    said = f"{name} added, {kinds.format_bytes(size)}"
+    app.report.done(guest.name, said, disk=name, size=size)
+
+
+def delete(app: App, inventory: store.Inventory, guest: Guest, *, name: str) -> None:
+    """Delete a disk with its snapshots, and what the guest's properties say of it."""
+    volume = _volume(inventory, guest, name)
+    guests.require_down(app.host, guest.name, f"delete {name}")
+    refuse_dependants(app, volume.name, f"delete them first; the snapshots have {name} too")
+    app.output.confirm(f"Delete {name} of {guest.name} with all its snapshots?")
+    zfs.destroy(app.host, volume.name, recursive=True)
+    _forget(app, guest, name)
+    app.report.done(guest.name, f"{name} deleted", disk=name)
+
+
+def resize(
+    app: App, inventory: store.Inventory, guest: Guest, *, name: str, size_word: str
+) -> None:
+    """Make a disk larger; or smaller, if that is said twice."""
+    size = kinds.size_bytes(size_word)
+    volume = _volume(inventory, guest, name)
+    guests.require_down(app.host, guest.name, f"resize {name}")
+    block = zfs.block_size(app.host, volume.name)
+    if size % block:
+        raise Invalid(
+            f"{size_word} is no multiple of the block size of {name}, {kinds.format_bytes(block)}",
+            hint=f"the next is {-(-size // block) * block >> 10}K",
+        )
+    before, after = kinds.format_bytes(volume.volsize), kinds.format_bytes(size)
+    if size == volume.volsize:
+        app.report.done(guest.name, f"{name} has {after}", changed=False, disk=name, size=size)
+        return
+    if size < volume.volsize:
+        _warn_of_loss(app, guest, name, f"{before} to {after}")
+    zfs.set_property(app.host, volume.name, "volsize", str(size))
+    said = f"{name} resized from {before} to {after}"
+    app.report.done(guest.name, said, disk=name, size=size)
+
+
+def _warn_of_loss(app: App, guest: Guest, name: str, change: str) -> None:
+    """Tell what shrinking does. Raises NotPermitted unless --yes was given: ZFS cuts without a
+    word."""
+    app.report.warn(
+        f"{guest.name}: from {change} all that lies behind the new end of {name} is lost, for "
+        "good; the file system in it has to be made smaller first, by the guest"
+    )
+    if not app.output.yes:
+        raise NotPermitted(f"{name} was not shrunk", hint="add --yes to cut it off")
+
+
+def annotate(
+    app: App, inventory: store.Inventory, guest: Guest, *, name: str, what: str, text: str
+) -> None:
+    """Write the description or the notes of a disk."""
+    _volume(inventory, guest, name)
+    key = f"{name}_{what}"
+    validate(Scope.GUEST, key, text, Context(current=guest.config))
+    changed = guest.config.get(key) != text
+    store.set_values(app.host, layout.guest_config(guest.pool, guest.name), {key: text})
+    said = f"{'set' if changed else 'has'} {key}={text}"
+    app.report.done(guest.name, said, changed=changed, values={key: text})
+
+
+def _volume(inventory: store.Inventory, guest: Guest, name: str) -> zfs.Dataset:
+    """Return the volume of a disk. Raises Invalid for another name, NotFound."""
+    disks = {volume.name.rpartition("/")[2]: volume for volume in inventory.disks(guest)}
+    known = ", ".join(disks) or "none"
+    if not re.fullmatch(r"disk[0-9]{1,5}", name):
+        raise Invalid(f"{name} is no disk{{n}}", hint=f"disks of {guest.name}: {known}")
+    volume = inventory.datasets.get(f"{layout.guest_dataset(guest.pool, guest.name)}/{name}")
+    if volume is None or not volume.is_volume:
+        raise NotFound(f"{guest.name} has no {name}", hint=f"disks of {guest.name}: {known}")
+    return volume
+
+
+def _next_number(inventory: store.Inventory, guest: Guest) -> int:
+    root = layout.guest_dataset(guest.pool, guest.name)
+    names = (name.removeprefix(f"{root}/disk") for name in inventory.datasets)
+    return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,5}", name)), default=-1) + 1
+
+
+def _forget(app: App, guest: Guest, name: str) -> None:
+    """Take the properties of a disk away that is not there."""
+    keys = [key.format(name) for key in KEYS]
+    if any(key in guest.config for key in keys):
+        path = layout.guest_config(guest.pool, guest.name)
+        store.change_config(
+            app.host, path, lambda config: config.unset(keys), what=f"nothing of {name}"
+        )

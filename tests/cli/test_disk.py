@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``disk``: volumes are added, resized and deleted; files below ``img`` are disks as well."""
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+from tests.cli.plans import guest_runs, same_as_the_real_run
+
+ROOT = "tank/chyves/guests/web"
+IMAGES = "/chyves/tank/guests/web/img"
+
+
+def disks(chyves: Chyves) -> dict[str, int]:
+    """Return the disks of web in their order, with their sizes."""
+    found = {guest["name"]: guest["disks"] for guest in chyves.json("list")}
+    return {disk["name"]: disk["size"] for disk in found["web"]}
+
+
+def image(chyves: Chyves, name: str, size: int) -> None:
+    file = chyves.host.path(f"{IMAGES}/{name}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(size))
+
+
+# -- volumes ------------------------------------------------------------------------------------
+
+
+def test_gaps_are_not_filled(guests: Chyves) -> None:
+    guests("web disk add 1M")
+    guests("web disk add 1M")
+    guests("web disk delete disk1 -y")
+    assert guests("web disk add 1M").out == "web: disk3 added, 1M\n"
+    assert list(disks(guests)) == ["disk0", "disk2", "disk3"]
+
+
+def test_it_is_as_the_defaults_want_disks(guests: Chyves) -> None:
+    guests("web disk add 64M")
+    assert guests.zfs("refreservation", f"{ROOT}/disk1") != "0"
+    guests("defaults set disk_sparse=yes disk_compression=zle disk_volblocksize=4096")
+    guests("web disk add 64M")
+    assert guests.zfs("refreservation", f"{ROOT}/disk2") == "0"
+    assert guests.zfs("compression", f"{ROOT}/disk2") == "zle"
+    assert guests.zfs("volblocksize", f"{ROOT}/disk2") == "4096"
+    guests("mail create 64M")
+    assert guests.zfs("refreservation", "tank/chyves/guests/mail/disk0") == "0"
+
+
+def test_a_new_disk_has_nothing_of_an_earlier_one_of_its_number(guests: Chyves) -> None:
+    stale = ["disk1_notes=old", "disk1_description=old", "virtio_block_options_disk1=ro"]
+    guests("web set", *stale)
+    guests("web disk add 1M")
+    assert not [name for name in guests.json("web get all")["web"] if "disk1" in name]
+
+
+def test_a_deleted_disk_takes_its_notes_along(guests: Chyves) -> None:
+    guests("web disk add 1M")
+    guests("web disk disk1 notes mine")
+    guests("web disk disk0 notes stays")
+    guests("web disk delete disk1 -y")
+    values = guests.json("web get all")["web"]
+    assert "disk1_notes" not in values
+    assert values["disk0_notes"] == "stays"
+
+
+def test_a_running_guest_finds_a_new_disk_later_and_keeps_the_others(guests: Chyves) -> None:
+    with guest_runs(guests, "web"):
+        assert "web finds disk1 when it is stopped and started" in guests("web disk add 1M").err
+        guests.refused("web disk delete disk1 -y", code=Exit.BUSY)
+        guests.refused("web disk resize disk1 2M", code=Exit.BUSY)
+    assert disks(guests) == {"disk0": 1 << 20, "disk1": 1 << 20}
+
+
+@pytest.mark.parametrize("name", ["img", "logs", ".config", "disk", "disk0@x", "../db/disk0", "-"])
+@pytest.mark.parametrize("line", ["delete {} -y", "resize {} 2M"])
+def test_only_disks_can_be_deleted_or_resized(guests: Chyves, name: str, line: str) -> None:
+    why = guests.refused(f"web disk {line.format(name)}", code=Exit.USAGE)
+    assert "disks of web: disk0" in why
+
+
+@pytest.mark.parametrize(
+    "line", ["delete disk7 -y", "resize disk7 2M", "disk7 notes x", "disk7 description x"]
+)
+def test_a_disk_that_is_not_there(guests: Chyves, line: str) -> None:
+    assert "web has no disk7" in guests.refused(f"web disk {line}", code=Exit.NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "list x", "add 1M tank", "delete", "resize disk0", "disk0", "disk0 notes", "remove disk0"],
+)
+def test_other_words_are_refused(guests: Chyves, line: str) -> None:
+    assert "disk add [<size>]" in guests.refused(f"web disk {line}", code=Exit.USAGE)
+
+
+def test_it_takes_one_guest(guests: Chyves) -> None:
+    guests.refused("web,db disk add 1M", code=Exit.USAGE)
+    guests.refused("all disk list", code=Exit.USAGE)
+
+
+def test_a_disk_that_others_need_is_not_deleted(guests: Chyves) -> None:
+    guests("web snapshot @kept")
+    guests.run("zfs", "clone", f"{ROOT}/disk0@kept", "tank/elsewhere")
+    assert "tank/elsewhere" in guests.refused("web disk delete disk0 -y", code=Exit.CONFLICT)
+    guests.run("zfs", "destroy", "tank/elsewhere")
+    guests.run("zfs", "hold", "mine", f"{ROOT}/disk0@kept")
+    guests.refused("web disk delete disk0 -y", code=Exit.BUSY)
+    guests.run("zfs", "release", "mine", f"{ROOT}/disk0@kept")
+    guests("web disk delete disk0 -y")
+    assert disks(guests) == {}
+
+
+def test_deleting_asks_first(guests: Chyves) -> None:
+    guests.refused("web disk delete disk0", code=Exit.NOT_PERMITTED)
+
+
+def test_no_disk_where_there_is_no_room(guests: Chyves) -> None:
+    before = guests.datasets()
+    assert "out of space" in guests("web disk add 1T", code=Exit.PRECONDITION).err
+    assert guests.datasets() == before
+
+
+def test_a_template_keeps_its_disks(guests: Chyves) -> None:
+    guests("web set template=yes")
+    for line in ("add 1M", "delete disk0 -y", "resize disk0 2M", "disk0 notes x"):
+        assert "template=no" in guests.refused(f"web disk {line}", code=Exit.PRECONDITION)
+
+
+# -- resize -------------------------------------------------------------------------------------
+
+
+def test_growing_keeps_what_is_on_it(guests: Chyves) -> None:
+    node = guests.host.path(f"/dev/zvol/{ROOT}/disk0")
+    node.write_bytes(b"data" + bytes((1 << 20) - 4))
+    guests("web disk resize disk0 2M")
+    assert node.read_bytes()[:4] == b"data"
+    assert disks(guests) == {"disk0": 2 << 20}
+
+
+def test_shrinking_warns_and_wants_yes(guests: Chyves) -> None:
+    guests("web disk resize disk0 4M")
+    done = guests("web disk resize disk0 2M", code=Exit.NOT_PERMITTED)
+    assert "from 4M to 2M all that lies behind the new end of disk0 is lost" in done.err
+    assert "--yes" in done.err
+    assert disks(guests) == {"disk0": 4 << 20}
+    done = guests("web disk resize disk0 2M -y")
+    assert "is lost" in done.err
+    assert done.out == "web: disk0 resized from 4M to 2M\n"
+    assert disks(guests) == {"disk0": 2 << 20}
+
+
+def test_a_number_alone_is_megabytes_and_the_same_size_is_no_change(guests: Chyves) -> None:
+    guests("web disk resize disk0 3")
+    before = guests.state()
+    assert guests("web disk resize disk0 3M").out == "web: disk0 has 3M\n"
+    assert guests.state() == before
+
+
+def test_a_size_between_two_blocks_is_refused_with_the_next(guests: Chyves) -> None:
+    why = guests.refused("web disk resize disk0 1025K", code=Exit.USAGE)
+    assert "block size of disk0, 16K" in why
+    assert "1040K" in why
+    guests("web disk resize disk0 1040K")
+    guests.refused("web disk resize disk0 lots", code=Exit.USAGE)
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def test_files_come_behind_the_volumes_in_order(guests: Chyves) -> None:
+    guests("web disk add 1M")
+    guests.run("zfs", "create", f"{ROOT}/img/sub")
+    for name in ("data10", "data2", "sub/more", "folder/deep"):
+        image(guests, name, 4096)
+    guests.host.path(f"{IMAGES}/link").symlink_to("data2")
+    assert list(disks(guests)) == ["disk0", "disk1", "data2", "data10", "folder/deep", "sub/more"]
+    found = {disk["name"]: disk for disk in guests.json("web disk list")[0]["disks"]}
+    assert found["sub/more"]["dataset"] == f"{ROOT}/img/sub"
+    assert found["folder/deep"]["dataset"] == f"{ROOT}/img"
+    assert found["data2"]["size"] == 4096
+
+
+def test_they_are_attached(guests: Chyves) -> None:
+    image(guests, "data.raw", 1 << 20)
+    bhyve = guests("web start -n").out.splitlines()[-1]
+    volume, file = f"ahci-hd,/dev/zvol/{ROOT}/disk0", f"ahci-hd,{IMAGES}/data.raw"
+    assert 0 < bhyve.index(volume) < bhyve.index(file)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("my disk", "blank"), ("a,b", "comma")])
+def test_names_that_bhyve_cannot_take_are_told_at_start(
+    guests: Chyves, name: str, reason: str
+) -> None:
+    image(guests, name, 1 << 20)
+    why = guests("web start -n", code=Exit.PRECONDITION).err
+    assert name in why
+    assert reason in why
+    assert name in disks(guests)
+
+
+def test_what_is_looked_at_starts_no_more_programs(guests: Chyves) -> None:
+    image(guests, "data.raw", 4096)
+    before = len(guests.commands())
+    guests("list")
+    assert len(guests.commands()) - before == 2
+
+
+def test_a_dry_run_says_what_the_real_run_does(guests: Chyves) -> None:
+    assert same_as_the_real_run(guests, "web disk add 2M") == [
+        f"zfs create -V 2097152 -o volblocksize=16384 {ROOT}/disk1"
+    ]
+    assert same_as_the_real_run(guests, "web disk resize disk1 1M") == [
+        f"zfs set volsize=1048576 {ROOT}/disk1"
+    ]
+    assert same_as_the_real_run(guests, "web disk delete disk1") == [f"zfs destroy -r {ROOT}/disk1"]

@@ -11,7 +11,7 @@ from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
-from chyves.model.selector import parse_selector
+from chyves.model.selector import ALL, parse_selector
 
 
 class Pool(NamedTuple):
@@ -92,7 +92,7 @@ class Inventory(NamedTuple):
         found = [guest for guest in self.guests if guest.name == name]
         if not found:
             parse_selector(name, self.names)
-            raise NotFound(f"no such guest: {name}")
+            raise NotFound(f"no such guest: {name}", hint="chyves list shows all")
         if len(found) > 1:
             pools = " and ".join(guest.pool for guest in found)
             raise Conflict(
@@ -102,7 +102,10 @@ class Inventory(NamedTuple):
         return found[0]
 
     def select(self, selector: str) -> list[Guest]:
-        """Return the guests a selector names. Raises NotFound, Invalid, Conflict."""
+        """Return the guests a selector names. Raises NotFound, Invalid, Conflict; Precondition if
+        there is no pool they could be on."""
+        if not self.pools and selector != ALL:
+            self.primary()
         return [self.guest(name) for name in parse_selector(selector, self.names)]
 
     def single(self, selector: str) -> Guest:
@@ -232,7 +235,9 @@ def current(host: Host, guest: Guest) -> Guest:
     try:
         config = read_config(host, layout.guest_config(guest.pool, guest.name))
     except FileNotFoundError:
-        raise NotFound(f"no such guest any more: {guest.name}") from None
+        raise NotFound(
+            f"no such guest any more: {guest.name}", hint="chyves list shows all"
+        ) from None
     return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
 
 

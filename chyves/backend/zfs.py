@@ -246,22 +246,22 @@ def _change(host: Host, *argv: str) -> None:
     understand(host.try_change(*argv))
 
 
-_KINDS: tuple[tuple[str, type[ChyvesError]], ...] = (
-    ("already exists", Conflict),
-    ("dependent clones", Conflict),
-    ("clones of previous snapshots exist", Conflict),
-    ("being held", Busy),
-    ("is busy", Busy),
-    ("out of space", Precondition),
-    ("no space left", Precondition),
-    ("quota exceeded", Precondition),
-    ("pool I/O is currently suspended", Precondition),
-    ("no such pool", NotFound),
-    ("does not exist", NotFound),
-    ("could not find any snapshots", NotFound),
-    ("permission denied", NotPermitted),
-    ("invalid character", Invalid),
-    ("name is too long", Invalid),
+_KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
+    ("already exists", Conflict, "take another name, or rename what is there"),
+    ("dependent clones", Conflict, "delete or promote the clones first"),
+    ("clones of previous snapshots exist", Conflict, "delete or promote the clones first"),
+    ("being held", Busy, "zfs holds shows what holds it"),
+    ("is busy", Busy, "fstat shows which process has it open"),
+    ("out of space", Precondition, "zfs list -o space shows what takes the room"),
+    ("no space left", Precondition, "zfs list -o space shows what takes the room"),
+    ("quota exceeded", Precondition, "zfs get quota,refquota"),
+    ("pool I/O is currently suspended", Precondition, "zpool status -x"),
+    ("no such pool", NotFound, "zpool list shows the pools"),
+    ("does not exist", NotFound, "zfs list -t all shows what there is"),
+    ("could not find any snapshots", NotFound, "zfs list -t snapshot shows what there is"),
+    ("permission denied", NotPermitted, "run it with doas or sudo"),
+    ("invalid character", Invalid, "names have letters, digits, _ . : and -"),
+    ("name is too long", Invalid, "take a shorter name"),
 )
 
 
@@ -270,7 +270,7 @@ def understand(result: Result) -> Result:
     if result.code == 0:
         return result
     said = result.complaint()
-    for words, kind in _KINDS:
+    for words, kind, hint in _KINDS:
         if words in said:
-            raise kind(said)
+            raise kind(said, hint=hint)
     return result.check()

@@ -6,7 +6,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, vmm
 from chyves.commands.options import Changing
-from chyves.errors import Busy, Invalid, Precondition
+from chyves.errors import Busy, Precondition
 from chyves.model import layout
 
 CU_BUSY = 3
@@ -17,10 +17,7 @@ CU_BUSY = 3
 @click.pass_obj
 def console(app: App) -> None:
     """Talk to one guest over its serial port. Type ~. behind Enter to leave."""
-    chosen = app.inventory.select(app.selector)
-    if len(chosen) != 1:
-        raise Invalid("console takes one guest")
-    guest = chosen[0]
+    guest = app.inventory.single(app.selector)
     serial = guest.value("serial")
     if not serial:
         raise Precondition(

@@ -26,7 +26,9 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
         return
     word, rest = words[0], words[1:]
     if len(rest) > (1 if word in ("global", "snapshots") else 0):
-        raise Invalid(f"list {word} takes no more words: {' '.join(rest)}")
+        raise Invalid(
+            f"list {word} takes no more words: {' '.join(rest)}", hint="see chyves list --help"
+        )
     if word in LISTS:
         LISTS[word](app, rest[0] if rest else "")
     else:
@@ -98,7 +100,8 @@ def list_property(app: App, name: str) -> None:
     inventory = app.inventory
     if not find(name, Scope.GUEST) and not any(name in guest.config for guest in inventory.guests):
         names = {key for guest in inventory.guests for key in guest.config}
-        raise Invalid(f"nothing to list: {name}", hint=near(name, [*LISTS, *names], "lists"))
+        hint = near(name, [*LISTS, *names], "lists") or f"lists: {', '.join(LISTS)}, <property>"
+        raise Invalid(f"nothing to list: {name}", hint=hint)
     rows = [(guest.name, guest.value(name)) for guest in inventory.guests]
     app.report.data = [{"guest": guest, "value": value} for guest, value in rows]
     app.output.table(("Guest:", f"{name}:"), rows)

@@ -116,7 +116,9 @@ def _require_words(interface: str, bridge: str) -> None:
     if bridge:
         kinds.bridge(bridge)
         if interface.startswith("vale"):
-            raise Invalid(f"{interface} is on a VALE switch, not on {bridge}")
+            raise Invalid(
+                f"{interface} is on a VALE switch, not on {bridge}", hint="leave the bridge out"
+            )
 
 
 def remove(app: App, inventory: store.Inventory, name: str, interface: str) -> None:

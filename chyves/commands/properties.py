@@ -77,7 +77,8 @@ def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scop
         with app.report.item(owner):
             if name not in values:
                 names = [*values, *known_names(scope)]
-                raise NotFound(f"no such property: {name}", hint=near(name, names, "properties"))
+                hint = near(name, names, "properties") or "see chyves list properties"
+                raise NotFound(f"no such property: {name}", hint=hint)
             data[owner] = {name: values[name]}
             separator = "\t" if not app.output.headers else "="
             label = f"{owner}\t{name}" if not app.output.headers else f"{owner}'s {name}"

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, numbers, zfs
+from chyves.backend import guests, locks, numbers, store, zfs
 from chyves.commands.options import Mixed
 from chyves.errors import Busy, Conflict, Invalid, NotFound
 from chyves.model import kinds, layout, network
@@ -36,8 +36,8 @@ def snapshot(app: App, words: tuple[str, ...]) -> None:
 
 def take(app: App, label: str) -> None:
     """Snapshot each guest with all its disks and properties; guests of one pool in one act."""
-    app.require_root()
-    chosen = app.inventory.select(app.selector)
+    inventory = _current(app)
+    chosen = inventory.select(app.selector)
     label = kinds.snapshot_label(label) if label else time.strftime(AUTO_NAME)
     now = guests.statuses(app.host, [guest.name for guest in chosen])
     wanted = {guest.name: label if now[guest.name].is_down else label + LIVE for guest in chosen}
@@ -51,14 +51,19 @@ def take(app: App, label: str) -> None:
 def _take_on(app: App, chosen: Sequence[Guest], wanted: dict[str, str]) -> None:
     roots = {g.name: layout.guest_dataset(g.pool, g.name) + wanted[g.name] for g in chosen}
     with app.report.item(",".join(roots)):
-        zfs.take_snapshots(app.host, list(roots.values()))
+        try:
+            zfs.take_snapshots(app.host, list(roots.values()))
+        except Conflict:
+            labels = " or ".join(sorted(set(wanted.values())))
+            raise Conflict(
+                f"there is a snapshot {labels} already", hint="take another name"
+            ) from None
         for name in roots:
             app.report.done(name, f"snapshot {wanted[name]} taken", snapshot=wanted[name])
 
 
 def show(app: App, _: str) -> None:
-    guest = _single(app)
-    show_snapshots(app, [guest])
+    show_snapshots(app, [app.inventory.single(app.selector)])
 
 
 def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False) -> None:
@@ -98,8 +103,7 @@ def roll_back(app: App, label: str) -> None:
     ZFS rolls back one dataset at a time. Until all are, the guest is marked and does not start;
     a rollback that was killed is run again.
     """
-    app.require_root()
-    guest = _single(app)
+    guest = _current(app).single(app.selector)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         guests.require_down(app.host, guest.name, "roll back")
         root = layout.guest_dataset(guest.pool, guest.name)
@@ -169,8 +173,7 @@ def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
 
 def delete(app: App, label: str) -> None:
     """Delete a snapshot, or a range of them, of a guest with all its datasets."""
-    app.require_root()
-    guest = _single(app)
+    guest = _current(app).single(app.selector)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         root = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, zfs.dataset(app.host, root))
@@ -201,7 +204,7 @@ def _doomed(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) ->
     high = low if not percent else own.index(last) if last else len(own) - 1
     names = set(own[low : high + 1])
     if not names:
-        raise NotFound(f"no snapshots of {guest} in {label}")
+        raise NotFound(f"no snapshots of {guest} in {label}", hint=f"chyves {guest} snapshot list")
     return [snapshot for snapshot in taken if snapshot.label[1:] in names]
 
 
@@ -209,7 +212,7 @@ def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> 
     """Return the label that was given if the guest has it, or that of its newest snapshot."""
     own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
     if not own:
-        raise NotFound(f"{guest} has no snapshots")
+        raise NotFound(f"{guest} has no snapshots", hint=f"chyves {guest} snapshot takes one")
     if not label:
         return own[-1]
     if kinds.snapshot_label(label) not in own:
@@ -217,8 +220,9 @@ def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> 
     return label
 
 
-def _single(app: App) -> Guest:
-    chosen = app.inventory.select(app.selector)
-    if len(chosen) != 1:
-        raise Invalid("this takes one guest")
-    return chosen[0]
+def _current(app: App) -> store.Inventory:
+    """Return what there is, for whoever may change it. Raises NotPermitted, Precondition."""
+    app.require_root()
+    inventory = app.inventory
+    inventory.require_current()
+    return inventory

@@ -302,7 +302,7 @@ def _require_free(
     guest: str, interfaces: Sequence[str], name: str, owners: Mapping[str, str]
 ) -> None:
     if name in interfaces:
-        raise Conflict(f"{guest} has {name} already")
+        raise Conflict(f"{guest} has {name} already", hint="take another one, or just say: tap")
     if name in owners:
         raise Conflict(
             f"{name} belongs to guest {owners[name]}", hint="take another one, or just say: tap"

@@ -145,7 +145,8 @@ def require_may_unset(name: str, current: Mapping[str, str]) -> None:
     if row is None:
         if name not in current:
             names = [*known_names(Scope.GUEST), *current]
-            raise NotFound(f"no such property: {name}", hint=near(name, names, "properties"))
+            hint = near(name, names, "properties") or "see chyves list properties"
+            raise NotFound(f"no such property: {name}", hint=hint)
     elif not row.may_be_unset:
         optional = ", ".join(row.name for row in _BY_SCOPE[Scope.GUEST] if row.may_be_unset)
         raise Invalid(f"a guest cannot do without {name}", hint=f"may be unset: {optional}")

@@ -95,7 +95,8 @@ class SimulatedHost(Host):
         return self.world.processes()
 
     def may_write(self, path: str) -> None:
-        from chyves.simulator.zfs.mounts import is_read_only
+        from chyves.simulator.zfs.mounts import is_full, is_read_only
 
-        if is_read_only(self.world, path):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        for refuses, why in ((is_read_only, errno.EROFS), (is_full, errno.ENOSPC)):
+            if refuses(self.world, path):
+                raise OSError(why, os.strerror(why), path)

@@ -3,6 +3,11 @@
 
 from chyves.simulator.world import World
 from chyves.simulator.zfs.datasets import Datasets
+from chyves.simulator.zfs.space import Space
+
+BALLAST = "ballast"
+"""Dataset directly in a pool that takes all its room, on order. Only then is room looked for before
+a file is written: to measure a pool takes time."""
 
 
 def is_read_only(world: World, absolute_path: str) -> bool:
@@ -10,13 +15,27 @@ def is_read_only(world: World, absolute_path: str) -> bool:
     with EROFS (readonly=on)."""
     with world.reading():
         datasets = Datasets(world)
-        volume = absolute_path.removeprefix("/dev/zvol/")
-        if volume != absolute_path:
-            return volume in datasets and datasets.value(volume, "readonly") == "on"
-        mounts = datasets.mounts()
-        path = absolute_path.rstrip("/")
-        while path:
-            if path in mounts:
-                return datasets.value(mounts[path], "readonly") == "on"
-            path = path.rpartition("/")[0]
-        return False
+        name = _dataset(datasets, absolute_path)
+        return bool(name) and datasets.value(name, "readonly") == "on"
+
+
+def is_full(world: World, absolute_path: str) -> bool:
+    """Tell whether writing the file ``absolute_path`` would fail with ENOSPC."""
+    with world.reading():
+        datasets = Datasets(world)
+        name = _dataset(datasets, absolute_path)
+        if f"{name.partition('/')[0]}/{BALLAST}" not in datasets:
+            return False
+        return Space(datasets).available(name) == 0
+
+
+def _dataset(datasets: Datasets, absolute_path: str) -> str:
+    """Return the volume with that device, or the filesystem that a path is on; or nothing."""
+    volume = absolute_path.removeprefix("/dev/zvol/")
+    if volume != absolute_path:
+        return volume if volume in datasets else ""
+    mounts = datasets.mounts()
+    path = absolute_path.rstrip("/")
+    while path and path not in mounts:
+        path = path.rpartition("/")[0]
+    return mounts.get(path, "")

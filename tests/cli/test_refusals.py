@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What cannot be done is refused with one clear line, a hint, an exit code, and nothing changed."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chyves.errors import Exit
+from chyves.simulator.control import fill
+from chyves.simulator.world import Machine, World
+from tests.cli.conftest import Chyves
+from tests.documents import synopses
+from tests.guests import scripted_iso
+
+ON_PRIMARY = [
+    "new create 1M",
+    "web delete --yes",
+    "web set cpu=2",
+    "defaults set cpu=2",
+    "global set log_mode=off",
+    "web unset pcidev_1",
+    "web snapshot @two",
+    "web snapshot rollback @one --yes",
+    "web snapshot delete @one --yes",
+    "network bridge0 attach em0",
+    "network bridge0 private",
+    "network bridge0 default",
+    "network web add tap",
+    "network web remove tap50",
+    "iso import SOURCE",
+    "iso rename a.img b.img --yes",
+    "iso delete a.img --yes",
+    "firmware import SOURCE",
+    "firmware rename a.img b.img --yes",
+    "firmware delete a.img --yes",
+    "web rename new --yes",
+    "web start",
+]
+"""Lines that change something on the host ``stocked``."""
+
+CHANGING = [
+    *ON_PRIMARY,
+    "dataset pool2 install",
+    "dataset tank upgrade",
+    "web upgrade",
+    "web stop",
+    "web reclaim",
+    "web console",
+]
+"""All lines that only root may type."""
+
+READING = [
+    "help",
+    "version",
+    "info -a",
+    "list",
+    "list bridges",
+    "list defaults",
+    "list disks",
+    "list firmware",
+    "list global",
+    "list iso",
+    "list pools",
+    "list properties",
+    "list snapshots",
+    "list ram",
+    "web get all",
+    "web snapshot list",
+    "iso list",
+    "firmware list",
+]
+
+OF_GUESTS = [line for line in CHANGING + READING if re.search(r"\bweb\b", line)]
+
+
+@pytest.fixture
+def stocked(guests: Chyves, tmp_path: Path) -> Chyves:
+    """A host on which each of the lines above has something to work on."""
+    (tmp_path / "a.img").write_bytes(b"image")
+    (tmp_path / "new.img").write_bytes(b"image")
+    for kind in ("iso", "firmware"):
+        guests(f"{kind} import", str(tmp_path / "a.img"), "-q")
+    guests("web set pcidev_1=virtio-rnd -q")
+    guests("all snapshot @one -q")
+    return guests
+
+
+Type = Callable[[str], str]
+
+
+@pytest.fixture
+def with_source(tmp_path: Path) -> Type:
+    """Put a real file in for the SOURCE of a line."""
+    (tmp_path / "new.img").write_bytes(b"image")
+    return lambda line: line.replace("SOURCE", str(tmp_path / "new.img"))
+
+
+def test_every_command_is_here() -> None:
+    words = {word for line in CHANGING + READING for word in line.split()}
+    verbs = {
+        re.sub(r"<[^>]*>|\[.*?\]|\S*\|\S*", " ", synopsis).split()[0] for synopsis in synopses()
+    }
+    assert verbs - {"network"} <= words | {"bridge{n}"}
+
+
+# -- who, and on what host ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", CHANGING)
+def test_only_root_changes_things(
+    line: str, stocked: Chyves, with_source: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHYVES_SIMULATE_USER", "nobody")
+    assert stocked.refused(with_source(line), code=Exit.NOT_PERMITTED) == (
+        "only root may do this\nhint: run it with doas or sudo, or look with --dry-run"
+    )
+
+
+@pytest.mark.parametrize("line", READING)
+def test_everybody_may_look(line: str, stocked: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHYVES_SIMULATE_USER", "nobody")
+    before = stocked.state()
+    done = stocked(line)
+    assert done.out
+    assert done.said == []
+    assert stocked.state() == before
+
+
+NOT_SET_UP = "chyves is not set up on any pool\nhint: chyves dataset <pool> install"
+
+
+@pytest.fixture(params=["a pool", "no pool"])
+def without_chyves(request: pytest.FixtureRequest, bare: Chyves, tmp_path: Path) -> Chyves:
+    if request.param == "a pool":
+        return bare
+    World.make(tmp_path / "empty", Machine(pools={}))
+    return Chyves(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("line", [line for line in CHANGING if not line.startswith("dataset")])
+def test_chyves_has_to_be_set_up(line: str, without_chyves: Chyves, with_source: Type) -> None:
+    assert without_chyves.refused(with_source(line), code=Exit.PRECONDITION).endswith(NOT_SET_UP)
+
+
+@pytest.mark.parametrize("line", [line for line in READING if "web" not in line])
+def test_looking_needs_no_pool(line: str, without_chyves: Chyves) -> None:
+    needs = {"list defaults": Exit.PRECONDITION, "list ram": Exit.OK}
+    without_chyves(line, code=needs.get(line, Exit.OK))
+
+
+def test_install_needs_a_pool(without_chyves: Chyves) -> None:
+    why = without_chyves.refused("dataset nowhere install", code=Exit.NOT_FOUND)
+    said, pools = why.split("\nhint: pools: ")
+    assert said == "nowhere: no such pool: nowhere"
+    assert pools in ("none", "pool2, tank")
+
+
+@pytest.mark.parametrize("line", ON_PRIMARY)
+@pytest.mark.parametrize(
+    ("version", "hint"),
+    [
+        ("0004", "older than 0005\nhint: chyves dataset tank upgrade"),
+        ("0006", "newer than 0005\nhint: it was made by a newer chyves: upgrade this one"),
+    ],
+)
+def test_datasets_of_another_version_are_not_changed(
+    line: str, version: str, hint: str, stocked: Chyves, with_source: Type
+) -> None:
+    pool = stocked.host.path("/chyves/tank/.config/pool.cfg")
+    pool.write_text(pool.read_text().replace("0005", version))
+    why = stocked.refused(with_source(line), code=Exit.PRECONDITION)
+    assert why.endswith(f"the dataset on tank is of version {version}, {hint}")
+
+
+@pytest.mark.parametrize("line", READING)
+def test_datasets_of_another_version_are_shown(line: str, stocked: Chyves) -> None:
+    pool = stocked.host.path("/chyves/tank/.config/pool.cfg")
+    pool.write_text(pool.read_text().replace("0005", "0006"))
+    stocked(line)
+
+
+# -- what is not there, and what is there already -----------------------------------------------
+
+
+@pytest.mark.parametrize("line", OF_GUESTS)
+def test_a_guest_that_is_not_there(line: str, stocked: Chyves) -> None:
+    why = stocked.refused(line.replace("web", "wbe"), code=Exit.NOT_FOUND)
+    assert why == "no such guest: wbe\nhint: did you mean web?"
+
+
+@pytest.mark.parametrize("line", [line for line in OF_GUESTS if line.startswith("web ")])
+def test_none_is_touched_if_one_is_not_there(line: str, stocked: Chyves) -> None:
+    why = stocked.refused(line.replace("web", "db,nobody"), code=Exit.NOT_FOUND)
+    assert why.startswith("no such guest: nobody\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("new create 1M pool2", "chyves is not set up on a pool pool2"),
+        ("dataset nowhere install", "nowhere: no such pool: nowhere"),
+        ("list global pool2", "chyves is not set up on a pool pool2"),
+        ("list snapshots nobody", "no such guest: nobody"),
+        ("web snapshot rollback @three --yes", "web: no such snapshot: web@three"),
+        ("web snapshot delete @three --yes", "web: no such snapshot: web@three"),
+        ("web snapshot delete @one%three --yes", "web: no such snapshot: web@three"),
+        ("network bridge0 attach em7", "bridge0: no such interface: em7"),
+        ("network web remove tap51", "web: web has no interface tap51"),
+        ("iso delete b.img --yes", "b.img: no such ISO resource: b.img"),
+        ("iso rename b.img c.img --yes", "b.img: no such ISO resource: b.img"),
+        ("iso import /no/such/file", "/no/such/file: No such file or directory"),
+        ("firmware delete b.img --yes", "b.img: no such Firmware resource: b.img"),
+        ("web start b.img", "no such ISO: b.img"),
+        ("web get colour", "web: no such property: colour"),
+        ("web set colour=red", "web: no such property: colour"),
+        ("web unset colour", "web: no such property: colour"),
+    ],
+)
+def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
+    assert stocked.refused(line, code=Exit.NOT_FOUND).startswith(f"{why}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("web create 1M", "guest web exists already"),
+        ("new,web create 1M", "guest web exists already"),
+        ("dataset tank install", "tank: chyves is already set up on tank"),
+        ("web snapshot @one", "web: there is a snapshot @one already"),
+        ("web,db snapshot @one", "web,db: there is a snapshot @one already"),
+        ("web rename db --yes", "web: guest db exists already"),
+        ("iso import SOURCE/a.img", "a.img: there is a ISO resource a.img already"),
+        ("iso rename a.img a.img --yes", "a.img: there is a ISO resource a.img already"),
+        ("iso rename null.iso a.img --yes", "null.iso: there is a ISO resource a.img already"),
+        ("network web add tap50", "web: web has tap50 already"),
+        ("network web add tap51", "web: tap51 belongs to guest db"),
+    ],
+)
+def test_what_is_there_already(line: str, why: str, stocked: Chyves, tmp_path: Path) -> None:
+    line = line.replace("SOURCE", str(tmp_path))
+    assert stocked.refused(line, code=Exit.CONFLICT).startswith(why)
+
+
+# -- words that are no good ---------------------------------------------------------------------
+
+BAD_NAMES = [
+    "-rf",
+    ".hidden",
+    "a/b",
+    "a@b",
+    "a b",
+    "",
+    "ü",
+    "x" * 28,
+    "a,a",
+    "a,",
+    "all",
+    "global",
+    "defaults",
+    "start",
+    "version",
+    "..",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
+    before = guests.state()
+    done = guests("-q --", name, "create", "1M", code=Exit.USAGE)
+    complaint, hint = done.said
+    assert complaint.startswith("chyves: ")
+    assert hint.startswith("hint: ")
+    assert guests.state() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("new create lots", "not a size: 'lots'"),
+        ("new create 0", "a size of 0 is nothing"),
+        ("new create -- -1", "not a size: '-1'"),
+        ("dataset tank instal", "no such dataset command: instal"),
+        ("dataset tank", "Missing argument 'ACTION'"),
+        ("dataset", "Missing argument 'POOL'"),
+        ("web delete now --yes", "no such way to delete: now"),
+        ("web stop now", "no such way to stop: now"),
+        ("web get", "Missing argument"),
+        ("web unset", "Missing argument"),
+        ("web set ram=lots", "web: ram: not a size: 'lots'"),
+        ("web snapshot rolback", "no such snapshot command: rolback"),
+        ("web snapshot @a/b", "not a snapshot: '@a/b'"),
+        ("web snapshot @", "not a snapshot: '@'"),
+        ("web snapshot delete /disk0 --yes", "web: not a snapshot: '/disk0'"),
+        ("web snapshot delete -- -2@one", "web: not a snapshot: '-2@one'"),
+        ("web snapshot rollback one two", "no such snapshot command: rollback one two"),
+        ("web,db snapshot rollback @one --yes", "this takes one guest"),
+        ("all snapshot delete @one --yes", "this takes one guest"),
+        ("web,db console", "this takes one guest"),
+        ("network", "no such network command: "),
+        ("network bridge0 atach em0", "no such network command: bridge0 atach em0"),
+        ("network bridge0 attach", "no such network command: bridge0 attach"),
+        ("network br0 private", "not a bridge: 'br0'"),
+        ("network bridge01 private", "not a bridge: 'bridge01'"),
+        ("network bridge99999 default", "not a bridge: 'bridge99999'"),
+        ("network bridge0 attach tap50", "bridge0: tap50 does not lead out of the host"),
+        ("network bridge0 attach lo0", "bridge0: lo0 does not lead out of this host"),
+        ("network web add em0", "not a tap: 'em0'"),
+        ("network web add tap60 br0", "not a bridge: 'br0'"),
+        ("network web add vale0 bridge0", "vale0 is on a VALE switch, not on bridge0"),
+        ("iso", "no such iso command: (nothing)"),
+        ("iso improt x", "no such iso command: improt x"),
+        ("iso rename a.img", "no such iso command: rename a.img"),
+        ("iso rename a.img b/c --yes", "not a name: 'b/c'"),
+        ("iso import /dev/null", "/dev/null is not a regular file"),
+        ("iso import /tmp", "/tmp is not a regular file"),
+        ("firmware import /etc/.x", "not a name: '.x'"),
+        ("list colour", "nothing to list: colour"),
+        ("list pools x", "list pools takes no more words: x"),
+        ("list snapshots web db", "list snapshots takes no more words: web db"),
+        ("info -q", "info has no flag q"),
+        ("version x", "Got unexpected extra argument (x)"),
+        ("web get ram cpu", "Got unexpected extra argument (cpu)"),
+        ("web create 1M tank more", "Got unexpected extra argument (more)"),
+        ("web reclaim now", "Got unexpected extra argument (now)"),
+        ("web set -x cpu=2", "No such option '-x'"),
+        ("list -x", "No such option '-x'"),
+        ("iso --force list", "No such option '--force'"),
+        ("--froce list", "No such option '--froce'"),
+    ],
+)
+def test_words_that_are_no_good(line: str, why: str, stocked: Chyves) -> None:
+    assert stocked.refused(line, code=Exit.USAGE).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("lsit", "did you mean list?"),
+        ("netwrok", "did you mean network?"),
+        ("web strat", "did you mean start"),
+        ("web snapshots", "did you mean snapshot?"),
+        ("web", "if it is a guest: chyves web <verb>; see also 'chyves help'"),
+        ("start", "chyves <guest>[,...]|all start [<iso>]"),
+        ("set cpu=2", "chyves <guest>[,...]|all|defaults|global set "),
+        ("list pool", "did you mean pools?"),
+        ("web xyzzy", "verbs: "),
+    ],
+)
+def test_mistyped_words(line: str, hint: str, guests: Chyves) -> None:
+    assert f"\nhint: {hint}" in guests.refused(line, code=Exit.USAGE)
+
+
+@pytest.mark.parametrize("target", ["global", "defaults"])
+@pytest.mark.parametrize(
+    "verb", ["create 1M", "delete --yes", "start", "stop", "snapshot", "unset x", "console"]
+)
+def test_verbs_of_guests_are_for_guests(target: str, verb: str, guests: Chyves) -> None:
+    guests.refused(f"{target} {verb}", code=Exit.USAGE if "create" in verb else Exit.NOT_FOUND)
+
+
+# -- what the host cannot do now ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "new create 1M",
+        "new create 1T",
+        "iso import SOURCE",
+        "firmware import SOURCE",
+        "web set description=x",
+        "network bridge0 attach em0",
+        "network web add tap",
+        "defaults set cpu=2",
+    ],
+)
+def test_a_full_pool(line: str, stocked: Chyves, with_source: Type) -> None:
+    fill(World(stocked.directory), "tank")
+    stocked.refused(with_source(line), code=Exit.PRECONDITION)
+
+
+def test_one_guest_that_does_not_fit(guests: Chyves) -> None:
+    why = guests.refused("new create 10T", code=Exit.PRECONDITION)
+    assert why.startswith("new: ")
+
+
+def test_install_on_a_full_pool(chyves: Chyves) -> None:
+    fill(World(chyves.directory), "pool2")
+    chyves.refused("dataset pool2 install", code=Exit.PRECONDITION)
+
+
+@pytest.fixture
+def running(guests: Chyves, tmp_path: Path) -> Iterator[Chyves]:
+    """A host on which web runs."""
+    guests("web snapshot @one -q")
+    guests("iso import", str(scripted_iso(tmp_path / "boot.iso")), "-q")
+    guests("web start boot.iso -q")
+    yield guests
+    guests("web stop force -q")
+
+
+def test_a_guest_that_runs(running: Chyves) -> None:
+    pid = running.json("list")[1]["pid"]
+    for line, what in [
+        ("web delete --yes", "delete it"),
+        ("web snapshot rollback @one --yes", "roll back"),
+        ("network web add tap", "change its interfaces"),
+        ("network web remove tap50", "change its interfaces"),
+        ("web set serial=nmdm99", "change serial"),
+        ("web set template=yes cpu=2", "change template"),
+    ]:
+        assert running.refused(line, code=Exit.BUSY) == (
+            f"web: cannot {what} while it runs (pid {pid})\nhint: chyves web stop"
+        )
+    assert running("web set cpu=2").out == "web: set cpu=2\n"
+    assert running("web snapshot @two").out == "web: snapshot @two-LIVE-SYSTEM taken\n"
+    assert "(pid " in running("web start", code=Exit.OK).out
+
+
+def test_a_question_that_nobody_can_answer(stocked: Chyves) -> None:
+    for line in (
+        "web delete",
+        "web snapshot rollback @one",
+        "web snapshot delete @one",
+        "iso delete a.img",
+        "firmware rename a.img b.img",
+    ):
+        before = stocked.state()
+        done = stocked(line, code=Exit.NOT_PERMITTED)
+        assert "not without a confirmation: " in done.said[-2]
+        assert done.said[-1] == "hint: add --yes to go ahead"
+        assert stocked.state() == before
+
+
+def test_what_others_depend_on(stocked: Chyves) -> None:
+    source = "tank/chyves/guests/web/disk0@one"
+    stocked.run("zfs", "clone", source, "tank/chyves/guests/db/disk1")
+    stocked("web snapshot @two -q")
+    stocked("web set uefi_firmware=a.img -q")
+    for line, why in [
+        ("web delete --yes", "web: others are cloned from it: db"),
+        ("web snapshot delete @one --yes", "web: tank/chyves/guests/web/disk0@one has clones"),
+        ("firmware delete a.img --yes", "a.img: guests boot with a.img: web"),
+    ]:
+        assert stocked.refused(line, code=Exit.CONFLICT).startswith(why)
+    stocked.run("zfs", "hold", "keep", "tank/chyves/guests/web@two")
+    why = stocked.refused("web snapshot delete @two --yes", code=Exit.BUSY)
+    assert "tank/chyves/guests/web@two is held" in why
+
+
+def test_the_administrators_network_is_left_alone(guests: Chyves) -> None:
+    guests("global set network_design_mode=system -q")
+    for line in ("bridge0 attach em0", "bridge0 private", "web add tap", "web remove tap50"):
+        why = guests.refused(f"network {line}", code=Exit.PRECONDITION)
+        assert why.endswith("hint: chyves global set network_design_mode=auto")

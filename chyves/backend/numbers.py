@@ -18,7 +18,8 @@ def taken(
     inventory: store.Inventory, interfaces: Iterable[str] = (), *, but: str = ""
 ) -> numbers.Taken:
     """Return what is in use by guests (all, or all but one), bridges and the host."""
-    guests = ((guest.name, guest.config) for guest in inventory.guests if guest.name != but)
+    everyone = (*inventory.guests, *inventory.hidden)
+    guests = ((guest.name, guest.config) for guest in everyone if guest.name != but)
     return numbers.in_use(guests, inventory.globals, interfaces)
 
 
@@ -65,7 +66,7 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
 def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
     """Bring bridges and taps in line with the restored interfaces."""
     now = inventory.guest(guest)
-    owned = wiring.owners(inventory.guests, but=now.name)
+    owned = wiring.owners((*inventory.guests, *inventory.hidden), but=now.name)
     actual = net.interfaces(host)
     notes = []
     wanted: list[str] = []

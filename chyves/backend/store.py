@@ -15,7 +15,7 @@ from chyves.model.selector import ALL, parse_selector
 
 
 class Pool(NamedTuple):
-    """A pool with chyves on it; ``role`` is primary or secondary."""
+    """A pool with chyves on it; ``role`` is primary, secondary or offline."""
 
     name: str
     config: ConfigFile
@@ -31,7 +31,8 @@ class Pool(NamedTuple):
 
 class Inventory(NamedTuple):
     """All that chyves keeps on a host. ``datasets`` are by name; ``problems`` are sentences about
-    what could not be read."""
+    what could not be read. No command sees the ``hidden`` guests, which are on ``offline`` pools;
+    their numbers stay theirs."""
 
     pools: tuple[Pool, ...]
     globals: ConfigFile
@@ -39,6 +40,8 @@ class Inventory(NamedTuple):
     guests: tuple[Guest, ...]
     datasets: Mapping[str, zfs.Dataset]
     problems: tuple[str, ...]
+    offline: tuple[Pool, ...] = ()
+    hidden: tuple[Guest, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -82,6 +85,8 @@ class Inventory(NamedTuple):
             if pool.name == name:
                 return pool
         known = ", ".join(pool.name for pool in self.pools) or "none"
+        if any(pool.name == name for pool in self.offline):
+            raise Precondition(f"{name} is offline", hint=f"chyves dataset {name} online")
         raise NotFound(
             f"chyves is not set up on a pool {name}",
             hint=f"pools with chyves: {known}; chyves dataset {name} install sets it up",
@@ -140,33 +145,73 @@ def read_inventory(host: Host) -> Inventory:
 
 
 def _read_all(host: Host) -> Inventory:
-    roots = [name for name in zfs.top_datasets(host) if name.endswith("/chyves")]
-    datasets = {d.name: d for d in zfs.datasets(host, roots)} if roots else {}
+    tops = zfs.top_datasets(host)
+    away = [name for name in tops if name.endswith(f"/{layout.AWAY}")]
+    roots = [name for name in tops if name.endswith("/chyves")]
+    datasets = {d.name: d for d in zfs.datasets(host, [*roots, *away])} if roots or away else {}
     problems: list[str] = []
     pools = [
         Pool(root.partition("/")[0], config)
         for root in roots
         if (config := _pool_config(host, datasets[root], problems)) is not None
     ]
+    leaving = [pool for pool in pools if pool.role == layout.PoolRole.OFFLINE]
+    gone = [layout.root_dataset(pool.name) for pool in leaving] + away
+    hidden = _hidden_guests(host, [d for d in datasets.values() if _is_below(d.name, gone)])
+    datasets = {name: d for name, d in datasets.items() if not _is_below(name, gone)}
     places = [
         (place, dataset)
         for dataset in datasets.values()
         if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
         and not (dataset.is_volume or dataset.is_unfinished)
     ]
-    return _with_guests(host, tuple(pools), datasets, places, problems)
+    active = tuple(pool for pool in pools if pool not in leaving)
+    offline = (*leaving, *(_pool_away(host, root) for root in away))
+    found = _with_guests(host, active, datasets, places, problems)
+    return found._replace(offline=offline, hidden=hidden)
+
+
+def _is_below(name: str, roots: Iterable[str]) -> bool:
+    """Tell whether a dataset is one of ``roots`` or below one."""
+    return any(name == root or name.startswith(f"{root}/") for root in roots)
+
+
+def _pool_away(host: Host, root: str) -> Pool:
+    """Return what has been put away as an offline pool, whatever its file says of its role."""
+    name = root.partition("/")[0]
+    config = _read(host, f"{layout.away_mountpoint(name)}/.config/pool.cfg", [])
+    return Pool(name, config.set({"dataset_role": layout.PoolRole.OFFLINE}))
+
+
+def _hidden_guests(host: Host, datasets: Iterable[zfs.Dataset]) -> tuple[Guest, ...]:
+    """Return the guests among the datasets of offline pools, as far as they can be read."""
+    found = []
+    for dataset in datasets:
+        pool, _, *parts = dataset.name.split("/")
+        if len(parts) == 2 and parts[0] == "guests" and dataset.mountpoint:
+            config = _read(host, f"{dataset.mountpoint}/.config/.cfg", [])
+            found.append(Guest(parts[1], pool, config, {}, {}))
+    return tuple(found)
 
 
 def refresh(host: Host, inventory: Inventory) -> Inventory:
     """Read the property files again, without asking zfs: whoever holds the host's lock sees what
     others have written since, and the guests in the making too."""
-    places = []
+    pools = []
     for pool in inventory.pools:
+        config = _read(host, layout.pool_config(pool.name), [])
+        if config.get("dataset_role") in (layout.PoolRole.PRIMARY, layout.PoolRole.SECONDARY):
+            pools.append(Pool(pool.name, config))
+    places = []
+    for pool in pools:
         folder = host.path(layout.guests_folder(pool.name))
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         places += [(layout.GuestRoot(pool.name, name), None) for name in names]
-    return _with_guests(host, inventory.pools, inventory.datasets, places, [])
+    left = {pool.name for pool in pools}
+    hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
+    found = _with_guests(host, tuple(pools), inventory.datasets, places, [])
+    return found._replace(offline=inventory.offline, hidden=hidden)
 
 
 def _with_guests(

@@ -46,7 +46,7 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
         return
     others = {
         name
-        for other in inventory.guests
+        for other in (*inventory.guests, *inventory.hidden)
         if (other.pool, other.name) != (guest.pool, guest.name)
         for name in other.net_ifaces()
     }

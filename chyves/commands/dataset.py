@@ -10,6 +10,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, store, zfs
+from chyves.commands.offline import bring_online, take_offline
 from chyves.commands.options import Changing
 from chyves.commands.upgrade import upgrade_pool
 from chyves.errors import Conflict, HostError, Invalid, NotFound
@@ -83,6 +84,8 @@ def _check(app: App, inventory: store.Inventory, pool: str) -> None:
     if any(known.name == pool for known in inventory.pools):
         raise Conflict(f"chyves is already set up on {pool}", hint="chyves list pools")
     root = inventory.datasets.get(layout.root_dataset(pool))
+    if root is None and layout.root_dataset(pool) in tops:
+        raise Conflict(f"{pool} is offline", hint=f"chyves dataset {pool} online")
     if root and not root.is_unfinished:
         raise Conflict(f"{root.name} exists and was not made by chyves", hint="rename it first")
     folder = app.host.path(layout.root_mountpoint(pool))
@@ -144,5 +147,7 @@ def _verify_mounted(app: App, pool: str) -> None:
 
 ACTIONS: dict[str, Callable[[App, str], None]] = {
     "install": install_pool,
+    "offline": take_offline,
+    "online": bring_online,
     "upgrade": upgrade_pool,
 }

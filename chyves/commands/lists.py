@@ -47,7 +47,8 @@ def list_disks(app: App, _: str) -> None:
 
 
 def list_pools(app: App, _: str) -> None:
-    pools = app.inventory.pools
+    inventory = app.inventory
+    pools = (*inventory.pools, *inventory.offline)
     app.report.data = [
         {"name": pool.name, "role": pool.role, "version": pool.version} for pool in pools
     ]

@@ -30,8 +30,12 @@ TOP_COMMANDS: dict[str, Entry] = {
     "dataset": Entry(
         "dataset",
         "dataset",
-        ("dataset <pool> install", "dataset <pool>|primary upgrade"),
-        "Set chyves up on a pool, or upgrade it.",
+        (
+            "dataset <pool> install",
+            "dataset <pool> offline|online",
+            "dataset <pool>|primary upgrade",
+        ),
+        "Set chyves up on a pool, upgrade it, put it away.",
     ),
     "firmware": Entry(
         "resources",

@@ -15,6 +15,8 @@ GUEST_VERSION = "0300"
 RUN = "/var/run/chyves"
 HOST_LOCK = f"{RUN}/host.lock"
 
+AWAY = "chyves_offline"
+
 ISO = "ISO"
 FIRMWARE = "Firmware"
 
@@ -43,6 +45,16 @@ def root_dataset(pool: str) -> str:
 
 def root_mountpoint(pool: str) -> str:
     return f"/chyves/{pool}"
+
+
+def away_dataset(pool: str) -> str:
+    """Return what ``<pool>/chyves`` is called while the pool is offline."""
+    return f"{pool}/{AWAY}"
+
+
+def away_mountpoint(pool: str) -> str:
+    """Return where a pool is mounted while it is offline."""
+    return f"/chyves/.offline/{pool}"
 
 
 def config_dataset(pool: str) -> str:

@@ -72,6 +72,16 @@ def dataset_install(chyves: Chyves, tmp_path: Path) -> None:
     ]
 
 
+@example("dataset <pool> offline|online")
+def dataset_offline(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("dataset pool2 install -q")
+    chyves("mail create 1M pool2 -q")
+    assert chyves("dataset pool2 offline").out == "pool2: offline\n"
+    assert [guest["name"] for guest in chyves.json("list")] == ["db", "web"]
+    assert chyves("dataset pool2 online").out == "pool2: online\n"
+    assert [guest["name"] for guest in chyves.json("list")] == ["db", "mail", "web"]
+
+
 @example("dataset <pool>|primary upgrade")
 def dataset_upgrade(chyves: Chyves, tmp_path: Path) -> None:
     path = "/chyves/tank/.config/pool.cfg"

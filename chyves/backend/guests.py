@@ -78,10 +78,10 @@ def _status(host: Host, name: str, vms: set[str], work: Mapping[str, Work]) -> S
 
 
 def _kept(host: Host, name: str) -> dict[str, Any]:
-    """Return what the supervisor has kept of the guest's life; nothing if there is none."""
+    """Return what the supervisor has kept of the guest's life; nothing if that cannot be read."""
     try:
         kept: dict[str, Any] = json.loads(host.path(layout.state_file(name)).read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
     return kept
 

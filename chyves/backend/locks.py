@@ -71,10 +71,15 @@ def _lock(host: Host, path: str, what: str) -> Iterator[None]:
 
 
 def open_lock(host: Host, path: str) -> int:
-    """Open a lock file, without taking the lock; only root may."""
+    """Open a lock file, without taking the lock; only root may. Others may look who holds it,
+    whatever root's umask is."""
     file = host.path(path)
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    umask = os.umask(0o022)
+    try:
+        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    finally:
+        os.umask(umask)
 
 
 def take(descriptor: int) -> bool:

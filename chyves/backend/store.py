@@ -157,7 +157,7 @@ def _read_all(host: Host) -> Inventory:
     ]
     leaving = [pool for pool in pools if pool.role == layout.PoolRole.OFFLINE]
     gone = [layout.root_dataset(pool.name) for pool in leaving] + away
-    hidden = _hidden_guests(host, [d for d in datasets.values() if _is_below(d.name, gone)])
+    hidden = guests_away(host, [d for d in datasets.values() if _is_below(d.name, gone)])
     datasets = {name: d for name, d in datasets.items() if not _is_below(name, gone)}
     places = [
         (place, dataset)
@@ -183,8 +183,8 @@ def _pool_away(host: Host, root: str) -> Pool:
     return Pool(name, config.set({"dataset_role": layout.PoolRole.OFFLINE}))
 
 
-def _hidden_guests(host: Host, datasets: Iterable[zfs.Dataset]) -> tuple[Guest, ...]:
-    """Return the guests among the datasets of offline pools, as far as they can be read."""
+def guests_away(host: Host, datasets: Iterable[zfs.Dataset]) -> tuple[Guest, ...]:
+    """Return the guests of pools that are put away, as far as they can be read."""
     found = []
     for dataset in datasets:
         pool, _, *parts = dataset.name.split("/")
@@ -207,11 +207,23 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
         folder = host.path(layout.guests_folder(pool.name))
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        names += _planned_guests(host, pool.name, names)
         places += [(layout.GuestRoot(pool.name, name), None) for name in names]
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
     found = _with_guests(host, tuple(pools), inventory.datasets, places, [])
     return found._replace(offline=inventory.offline, hidden=hidden)
+
+
+def _planned_guests(host: Host, pool: str, there: Iterable[str]) -> list[str]:
+    """Return the guests that a dry run would have made by now."""
+    folder = f"{layout.guests_folder(pool)}/"
+    names = [path.removeprefix(folder).partition("/")[0] for path in host.planned]
+    return [
+        name
+        for name in names
+        if name not in there and layout.guest_config(pool, name) in host.planned
+    ]
 
 
 def _with_guests(
@@ -270,6 +282,8 @@ def _guest_config(
 
 def read_config(host: Host, path: str) -> ConfigFile:
     """Read a property file; bytes that are no UTF-8 survive. Raises OSError."""
+    if path in host.planned:
+        return ConfigFile.parse(host.planned[path])
     with host.path(path).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         return ConfigFile.parse(file.read())
 
@@ -294,7 +308,14 @@ def change_config(
     old = read_config(host, path)
     new = change(old)
     if new.text != old.text:
-        host.note(f"{what} in {path}", lambda: write_file(host, path, new.text))
+        _put(host, path, new.text, what)
+
+
+def _put(host: Host, path: str, text: str, what: str) -> None:
+    """Write a property file. A dry run notes it, and reads it from now on as it would be."""
+    if host.plan is not None:
+        host.planned[path] = text
+    host.note(f"{what} in {path}", lambda: write_file(host, path, text))
 
 
 def set_values(host: Host, path: str, values: Mapping[str, str]) -> None:
@@ -339,4 +360,4 @@ def _replace(host: Host, path: str, text: str) -> None:
 def create_config(host: Host, path: str, values: Mapping[str, str]) -> None:
     """Write a new property file with these values in this order."""
     text = ConfigFile.parse("").set(values).text
-    host.note(f"{len(values)} properties in {path}", lambda: write_file(host, path, text))
+    _put(host, path, text, f"{len(values)} properties")

@@ -12,6 +12,7 @@ from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.offline import bring_online, take_offline
 from chyves.commands.options import Changing
+from chyves.commands.uninstall import is_half_uninstalled, uninstall
 from chyves.commands.upgrade import upgrade_pool
 from chyves.errors import Conflict, HostError, Invalid, NotFound
 from chyves.model import layout
@@ -24,12 +25,17 @@ CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
 @click.command("dataset", cls=Changing)
 @click.argument("pool")
 @click.argument("action")
+@click.argument("force", required=False, metavar="[force]")
 @click.pass_obj
-def dataset(app: App, pool: str, action: str) -> None:
+def dataset(app: App, pool: str, action: str, force: str | None) -> None:
     """Set chyves up on a pool, or upgrade what an older chyves has made there."""
-    if action not in ACTIONS:
-        known = "|".join(ACTIONS)
-        raise Invalid(f"no such dataset command: {action}", hint=f"chyves dataset <pool> {known}")
+    if action == "uninstall" and force in (None, "force"):
+        uninstall(app, pool, force=force == "force")
+        return
+    if action not in ACTIONS or force:
+        known = "|".join([*ACTIONS, "uninstall [force]"])
+        said = f"{action} {force or ''}".strip()
+        raise Invalid(f"no such dataset command: {said}", hint=f"chyves dataset <pool> {known}")
     ACTIONS[action](app, pool)
 
 
@@ -83,6 +89,11 @@ def _check(app: App, inventory: store.Inventory, pool: str) -> None:
         raise NotFound(f"no such pool: {pool}", hint=f"pools: {pools}")
     if any(known.name == pool for known in inventory.pools):
         raise Conflict(f"chyves is already set up on {pool}", hint="chyves list pools")
+    if is_half_uninstalled(app, pool):
+        raise Conflict(
+            f"an uninstall of {pool} was interrupted",
+            hint=f"chyves dataset {pool} uninstall completes it",
+        )
     root = inventory.datasets.get(layout.root_dataset(pool))
     if root is None and layout.root_dataset(pool) in tops:
         raise Conflict(f"{pool} is offline", hint=f"chyves dataset {pool} online")

@@ -57,12 +57,12 @@ def discard(
     if not keep_taps:
         with locks.host_lock(app.host):
             wiring.release_taps(app.host, store.refresh(app.host, inventory), guest)
-    _destroy_patiently(app, dataset)
+    destroy_patiently(app, dataset)
     if app.host.plan is None:
         app.host.path(layout.state_file(guest.name)).unlink(missing_ok=True)
 
 
-def _destroy_patiently(app: App, dataset: str) -> None:
+def destroy_patiently(app: App, dataset: str) -> None:
     """A device may be held for a moment after bhyve has ended."""
     for _ in range(20):
         with suppress(Busy):

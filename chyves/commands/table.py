@@ -33,9 +33,10 @@ TOP_COMMANDS: dict[str, Entry] = {
         (
             "dataset <pool> install",
             "dataset <pool> offline|online",
+            "dataset <pool> uninstall [force]",
             "dataset <pool>|primary upgrade",
         ),
-        "Set chyves up on a pool, upgrade it, put it away.",
+        "Set chyves up on a pool, upgrade it, put it away, take it off.",
     ),
     "firmware": Entry(
         "resources",

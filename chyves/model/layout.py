@@ -52,6 +52,11 @@ def away_dataset(pool: str) -> str:
     return f"{pool}/{AWAY}"
 
 
+def uninstalled_dataset(pool: str) -> str:
+    """Return what ``<pool>/chyves`` is called before it is destroyed as a whole."""
+    return f"{pool}/chyves_uninstalled"
+
+
 def away_mountpoint(pool: str) -> str:
     """Return where a pool is mounted while it is offline."""
     return f"/chyves/.offline/{pool}"

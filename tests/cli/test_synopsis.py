@@ -82,6 +82,16 @@ def dataset_offline(chyves: Chyves, tmp_path: Path) -> None:
     assert [guest["name"] for guest in chyves.json("list")] == ["db", "mail", "web"]
 
 
+@example("dataset <pool> uninstall [force]")
+def dataset_uninstall(chyves: Chyves, tmp_path: Path) -> None:
+    before = chyves.state()
+    chyves("dataset pool2 install -q")
+    assert chyves("dataset pool2 uninstall --yes").out == "pool2: uninstalled\n"
+    assert chyves.state() == before
+    assert chyves("dataset tank uninstall force --yes").out == "tank: uninstalled\n"
+    assert chyves.datasets("tank") == {"tank"}
+
+
 @example("dataset <pool>|primary upgrade")
 def dataset_upgrade(chyves: Chyves, tmp_path: Path) -> None:
     path = "/chyves/tank/.config/pool.cfg"

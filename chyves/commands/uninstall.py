@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``dataset <pool> uninstall``: take chyves off a pool.
+
+The rename of ``<pool>/chyves`` makes it true; what is left after a kill is cleared away by the next
+uninstall of that pool.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from chyves.app import App
+from chyves.backend import locks, net, store, wiring, zfs
+from chyves.commands.leftovers import destroy_patiently
+from chyves.commands.offline import guests_on, pool_at_rest
+from chyves.errors import Busy, Conflict, Precondition
+from chyves.model import layout, network
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest
+
+UNINSTALL = "uninstall"
+
+
+def uninstall(app: App, name: str, *, force: bool) -> None:
+    """Take chyves off a pool that has no guests, or with ``force`` with its guests."""
+    with app.report.item(name):
+        inventory = app.inventory
+        if is_half_uninstalled(app, name):
+            with locks.host_lock(app.host):
+                _complete(app, inventory, name)
+            app.report.done(name, "uninstalled")
+            return
+        pool = inventory.pool(name)
+        guests = guests_on(inventory, pool.name)
+        _require_last(inventory, pool)
+        if guests and not force:
+            raise Conflict(
+                f"there are guests on it: {', '.join(guest.name for guest in guests)}",
+                hint=f"delete them first, or: chyves dataset {name} uninstall force",
+            )
+        _require_own(app, inventory, pool.name)
+        app.output.confirm(_question(inventory, pool.name, guests))
+        with pool_at_rest(app, inventory, pool.name):
+            _require_own(app, inventory, pool.name)
+            root, hidden = layout.root_dataset(pool.name), layout.uninstalled_dataset(pool.name)
+            zfs.set_property(app.host, root, zfs.UNFINISHED, UNINSTALL)
+            zfs.rename(app.host, root, hidden)
+            _clear_away(app, inventory, pool.name, guests)
+        app.report.done(pool.name, "uninstalled", guests=[guest.name for guest in guests])
+
+
+def is_half_uninstalled(app: App, name: str) -> bool:
+    """Tell whether an uninstall of the pool was killed."""
+    hidden = zfs.dataset(app.host, layout.uninstalled_dataset(name))
+    return hidden is not None and hidden.unfinished == UNINSTALL
+
+
+def _complete(app: App, inventory: store.Inventory, name: str) -> None:
+    datasets = zfs.datasets(app.host, [layout.uninstalled_dataset(name)])
+    _clear_away(app, inventory, name, store.guests_away(app.host, datasets))
+
+
+def _require_last(inventory: store.Inventory, pool: store.Pool) -> None:
+    """Raise Precondition if others need this pool."""
+    others = [p.name for p in (*inventory.pools, *inventory.offline) if p.name != pool.name]
+    if pool.role == layout.PoolRole.PRIMARY and others:
+        raise Precondition(
+            f"{pool.name} is the primary pool, and chyves is on {', '.join(others)} too",
+            hint="uninstall it there first",
+        )
+
+
+def _require_own(app: App, inventory: store.Inventory, name: str) -> None:
+    """Raise Conflict if there is something below that chyves did not make, or something elsewhere
+    that depends on what it made; Busy if a snapshot is held."""
+    root = layout.root_dataset(name)
+    datasets = zfs.datasets(app.host, [root])
+    known = {guest.name for guest in guests_on(inventory, name)}
+    foreign = [one.name for one in datasets if not _is_own(one, known, datasets)]
+    if foreign:
+        raise Conflict(
+            f"chyves did not make {', '.join(foreign)}",
+            hint="rename them to elsewhere first, or destroy them yourself",
+        )
+    for snapshot in zfs.snapshots(app.host, [root]):
+        others = [clone for clone in snapshot.clones if not clone.startswith(f"{root}/")]
+        if others:
+            raise Conflict(
+                f"{', '.join(others)} is cloned from {snapshot.name}",
+                hint=f"zfs promote {others[0]}",
+            )
+        if snapshot.holds:
+            raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")
+
+
+def _is_own(dataset: zfs.Dataset, guests: set[str], datasets: Sequence[zfs.Dataset]) -> bool:
+    """Tell whether chyves made a dataset, or keeps it as part of a guest."""
+    match layout.classify(dataset.name):
+        case layout.Root() | layout.Part() | layout.Resource() | layout.Deleted():
+            return True
+        case layout.GuestRoot(_, guest):
+            return guest in guests or dataset.is_unfinished
+        case layout.GuestPart(pool, guest, path):
+            made = re.fullmatch(r"\.config|logs|img(/.*)?|disk[0-9]+", path)
+            root = layout.guest_dataset(pool, guest)
+            making = any(one.name == root and one.is_unfinished for one in datasets)
+            return bool(made) and (guest in guests or making)
+    top = "/".join(dataset.name.split("/")[:3])
+    return isinstance(layout.classify(top), layout.Deleted)
+
+
+def _question(inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> str:
+    media = [
+        place.name
+        for dataset in inventory.datasets.values()
+        if isinstance(place := layout.classify(dataset.name), layout.Resource)
+        and place.pool == name
+        and place.name != "null.iso"
+    ]
+    doomed = [f"guest {guest.name}" for guest in guests] + media
+    return f"Take chyves off {name}, with all that is there: {', '.join(doomed) or 'nothing'}?"
+
+
+def _clear_away(app: App, inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> None:
+    """Let go of the taps, and destroy what is out of sight; the caller holds the host's lock."""
+    _release_taps(app, inventory, name, guests)
+    destroy_patiently(app, layout.uninstalled_dataset(name))
+    folder = layout.root_mountpoint(name)
+    app.host.note(f"rmdir {folder}", lambda: _remove_folder(app, folder))
+
+
+def _remove_folder(app: App, folder: str) -> None:
+    with suppress(OSError):
+        app.host.path(folder).rmdir()
+
+
+def _release_taps(app: App, inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> None:
+    """Take the guests' taps off the bridges, on the host and in the plan, if there still is one."""
+    left = inventory._replace(pools=tuple(pool for pool in inventory.pools if pool.name != name))
+    left = store.refresh(app.host, left)
+    staying = wiring.owners((*left.guests, *(g for g in left.hidden if g.pool != name)))
+    taps = {tap: "" for guest in guests for tap in guest.taps() if tap not in staying}
+    plan: Mapping[str, str] = left.globals if left.pools else _own_plan(app, name)
+    if not taps or plan.get("network_design_mode") == "system":
+        return
+    known = network.associations(plan)
+    change = network.remove_interfaces(
+        name, tuple(taps), tuple(taps), known, net.interfaces(app.host)
+    )
+    globals_ = change.globals if left.pools else {}
+    wiring.carry_out(app.host, left, change._replace(guest={}, globals=globals_))
+
+
+def _own_plan(app: App, name: str) -> Mapping[str, str]:
+    """Return the global properties of a pool that was primary; it stays mounted to the end."""
+    try:
+        return store.read_config(app.host, layout.global_config(name))
+    except OSError:
+        return ConfigFile()

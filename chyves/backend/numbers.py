@@ -4,6 +4,7 @@
 The caller holds the host's lock until what it chose is written.
 """
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from chyves.backend import net, store, wiring
@@ -56,10 +57,23 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
     if others.ports.keys() & {values.get("uefi_vnc_port", "")}:
         first = offset(inventory.globals, "uefi_vnc_port_start_offset")
         changed["uefi_vnc_port"] = numbers.next_port(others, first)
+    if others.uuids.keys() & {values.get("uuid", "").lower()}:
+        changed["uuid"] = str(uuid.uuid4())
+    doubled = {
+        name: ""
+        for name, value in values.items()
+        if name.endswith("_mac") and value.lower() in others.macs
+    }
+    if doubled:
+        path = layout.guest_config(restored.pool, restored.name)
+        store.change_config(
+            host, path, lambda config: config.unset(doubled), what=f"no {', '.join(doubled)}"
+        )
     if changed:
         store.set_values(host, layout.guest_config(restored.pool, restored.name), changed)
     return [
-        f"{name} is {value} now: another guest has the old one" for name, value in changed.items()
+        f"{name} is {value or 'not set'} now: another guest has the old one"
+        for name, value in (changed | doubled).items()
     ]
 
 

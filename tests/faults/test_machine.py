@@ -33,7 +33,6 @@ SETTINGS = (
 )
 UNIQUE = ("serial", "uefi_vnc_port", "uuid")
 
-names = st.sampled_from(NAMES)
 bridges = st.sampled_from(BRIDGES)
 taps = st.sampled_from(("tap", "tap50", "tap51", "tap52", "vale1"))
 labels = st.sampled_from(("@one", "@two"))
@@ -58,6 +57,8 @@ class Verbs(RuleBasedStateMachine):
         self.snapshots: dict[str, dict[str, Properties]] = {}
         self.uplinks: dict[str, str | None] = {}
         self.kept: set[str] = set()
+        for name in NAMES[:2]:
+            self.create(name, "tank")
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -77,7 +78,7 @@ class Verbs(RuleBasedStateMachine):
         assert ended.code != Exit.BUG
         return fine
 
-    @rule(name=names, pool=st.sampled_from(POOLS))
+    @rule(name=st.sampled_from(NAMES), pool=st.sampled_from(POOLS))
     def create(self, name: str, pool: str) -> None:
         if self.does(
             f"{name} create 1M {pool}", fine=name not in self.guests and pool in self.pools
@@ -86,16 +87,25 @@ class Verbs(RuleBasedStateMachine):
             self.guests[name] = self.properties(name)
             self.snapshots[name] = {}
 
-    @rule(name=names, keep=st.booleans())
-    def delete(self, name: str, keep: bool) -> None:
+    def some_guest(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from([*sorted(self.guests), "nobody"]))
+
+    def some_snapshot(self, data: st.DataObject) -> tuple[str, str]:
+        taken = [(name, label) for name, had in self.snapshots.items() for label in had]
+        return data.draw(st.sampled_from(taken))
+
+    @rule(data=st.data(), keep=st.booleans())
+    def delete(self, data: st.DataObject, keep: bool) -> None:
+        name = self.some_guest(data)
         if self.does(f"{name} delete{' keepnet' * keep}", fine=name in self.guests):
             gone = self.guests.pop(name)
             if keep:
                 self.kept |= set(_interfaces(gone))
             del self.snapshots[name], self.homes[name]
 
-    @rule(name=names, word=st.sampled_from(SETTINGS))
-    def set_one(self, name: str, word: str) -> None:
+    @rule(data=st.data(), word=st.sampled_from(SETTINGS))
+    def set_one(self, data: st.DataObject, word: str) -> None:
+        name = self.some_guest(data)
         key, _, value = word.partition("=")
         free = not any(
             other != name and (key in UNIQUE or key.endswith("_mac")) and has.get(key) == value
@@ -105,13 +115,17 @@ class Verbs(RuleBasedStateMachine):
         if self.does(f"{name} set", word, fine=fine and value != "many"):
             self.guests[name] = {**self.guests[name], key: value}
 
-    @rule(name=names, key=st.sampled_from(("uefi_vnc_port", "disk0_notes", "tap50_mac", "uuid")))
-    def unset(self, name: str, key: str) -> None:
+    @rule(
+        data=st.data(), key=st.sampled_from(("uefi_vnc_port", "disk0_notes", "tap50_mac", "uuid"))
+    )
+    def unset(self, data: st.DataObject, key: str) -> None:
+        name = self.some_guest(data)
         if self.does(f"{name} unset {key}", fine=name in self.guests and key != "uuid"):
             self.guests[name].pop(key, None)
 
-    @rule(name=names, tap=taps, bridge=bridges)
-    def add(self, name: str, tap: str, bridge: str) -> None:
+    @rule(data=st.data(), tap=taps, bridge=bridges)
+    def add(self, data: st.DataObject, tap: str, bridge: str) -> None:
+        name = self.some_guest(data)
         owned = {one for has in self.guests.values() for one in _interfaces(has)}
         listed = self.listed()
         free = tap == "vale1" or (tap not in owned and listed.get(tap, bridge) == bridge)
@@ -125,8 +139,9 @@ class Verbs(RuleBasedStateMachine):
             assert added not in owned or tap == "vale1"
             self.guests[name] = {**self.guests[name], "net_ifaces": ",".join([*own, added])}
 
-    @rule(name=names, tap=taps)
-    def remove(self, name: str, tap: str) -> None:
+    @rule(data=st.data(), tap=taps)
+    def remove(self, data: st.DataObject, tap: str) -> None:
+        name = self.some_guest(data)
         own = _interfaces(self.guests.get(name, {}))
         if self.does(f"network {name} remove {tap}", fine=tap in own):
             own.remove(tap)
@@ -145,14 +160,17 @@ class Verbs(RuleBasedStateMachine):
         self.does(f"network {bridge} private")
         self.uplinks[bridge] = "private"
 
-    @rule(name=names, label=labels)
-    def take_snapshot(self, name: str, label: str) -> None:
+    @rule(data=st.data(), label=labels)
+    def take_snapshot(self, data: st.DataObject, label: str) -> None:
+        name = self.some_guest(data)
         fine = name in self.guests and label not in self.snapshots[name]
         if self.does(f"{name} snapshot {label}", fine=fine):
             self.snapshots[name][label] = self.guests[name]
 
-    @rule(name=names, label=labels)
-    def roll_back(self, name: str, label: str) -> None:
+    @precondition(lambda self: any(self.snapshots.values()))
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        name, label = self.some_snapshot(data)
         had = self.snapshots.get(name, {})
         if self.does(f"{name} snapshot rollback {label}", fine=label in had):
             kept = list(had)[: list(had).index(label) + 1]
@@ -165,8 +183,10 @@ class Verbs(RuleBasedStateMachine):
             }
             self.guests[name] = now
 
-    @rule(name=names, label=labels)
-    def delete_snapshot(self, name: str, label: str) -> None:
+    @precondition(lambda self: any(self.snapshots.values()))
+    @rule(data=st.data())
+    def delete_snapshot(self, data: st.DataObject) -> None:
+        name, label = self.some_snapshot(data)
         fine = label in self.snapshots.get(name, {})
         if self.does(f"{name} snapshot delete {label}", fine=fine):
             del self.snapshots[name][label]
@@ -215,7 +235,7 @@ def _interfaces(has: Properties) -> list[str]:
 
 TestVerbs = Verbs.TestCase
 TestVerbs.settings = settings(
-    max_examples=20,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

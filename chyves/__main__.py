@@ -2,6 +2,7 @@
 """``python -m chyves`` and the console script."""
 
 import io
+import os
 import sys
 
 
@@ -10,6 +11,8 @@ def main() -> None:
     user's locale are printed as they are."""
     from chyves.cli import run
 
+    if sys.stdout is None:  # its descriptor was closed by whoever started this
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
     sys.exit(run(sys.argv[1:]))

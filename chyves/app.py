@@ -38,6 +38,7 @@ class App:
         from chyves.hosts import open_host
 
         host = open_host(self._simulated)
+        host.tell = self.output.detail
         if self._dry:
             host.plan = []
         if host.simulated:

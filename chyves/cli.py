@@ -2,6 +2,7 @@
 """The command line: global options, ``<selector> <verb>``, and exceptions to exit codes."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -104,25 +105,32 @@ def run(arguments: list[str], app: App | None = None) -> int:
         "help" if word in ("-h", "--help") and i == 0 else word for i, word in enumerate(arguments)
     ]
     try:
-        _root().main(words, prog_name="chyves", standalone_mode=False, obj=app)
-        return int(app.finish())
-    except ChyvesError as error:
-        app.report.failed(error)
-        return int(app.finish())
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
-    except click.ClickException as error:
-        app.report.failed(_usage(error))
-        return int(app.finish())
+        code = _invoke(words, app)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 128 + signal.SIGPIPE
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted()
     except Exception as error:
         return _bug(error, app)
+
+
+def _invoke(words: list[str], app: App) -> int:
+    root = _root()
+    try:
+        if "_CHYVES_COMPLETE" in os.environ:
+            root.main(words, prog_name="chyves", obj=app)
+        with root.make_context("chyves", words, obj=app) as context:
+            root.invoke(context)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except ChyvesError as error:
+        app.report.failed(error)
+    except click.ClickException as error:
+        app.report.failed(_usage(error))
+    return int(app.finish())
 
 
 def _usage(error: click.ClickException) -> Invalid:

@@ -19,6 +19,10 @@ class Process(NamedTuple):
     title: str
 
 
+def _silence(_: str) -> None:
+    pass
+
+
 class Host:
     """The seam to the machine: everything above it is the same on a simulated host."""
 
@@ -29,6 +33,10 @@ class Host:
         self.root = root
         self.plan: list[str] | None = None
         """With --dry-run: the shell lines that would have run; otherwise None."""
+        self.planned: dict[str, str] = {}
+        """With --dry-run: the property files that would have been written, by their paths."""
+        self.tell: Callable[[str], None] = _silence
+        """Is told the shell line of each program that changes the host, before it runs."""
 
     def path(self, absolute: str) -> Path:
         """Return where the host's file ``absolute`` is for this process."""
@@ -51,6 +59,7 @@ class Host:
         if self.plan is not None:
             self.plan.append(shlex.join(argv))
             return Result(argv, 0, "", "")
+        self.tell(shlex.join(argv))
         return self.runner.run(argv, timeout=timeout)
 
     def note(self, line: str, act: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -158,3 +158,21 @@ def guests(chyves: Chyves) -> Chyves:
     """A host with the guests web and db on it; nothing else, and nothing runs."""
     chyves("web,db create 1M -q")
     return chyves
+
+
+@pytest.fixture
+def stocked(guests: Chyves, tmp_path: Path) -> Chyves:
+    """A host on which each line of tests/cli/lines.py has something to work on."""
+    (tmp_path / "a.img").write_bytes(b"image")
+    for kind in ("iso", "firmware"):
+        guests(f"{kind} import", str(tmp_path / "a.img"), "-q")
+    guests("web set pcidev_1=virtio-rnd -q")
+    guests("all snapshot @one -q")
+    return guests
+
+
+@pytest.fixture
+def with_source(tmp_path: Path) -> Callable[[str], str]:
+    """Put a real file in for the SOURCE of a line."""
+    (tmp_path / "new.img").write_bytes(b"image")
+    return lambda line: line.replace("SOURCE", str(tmp_path / "new.img"))

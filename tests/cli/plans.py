@@ -32,7 +32,10 @@ def _changing(commands: list[list[str]]) -> list[str]:
     return [
         shlex.join(argv)
         for argv in commands
-        if argv[0] in ("zfs", "zpool", "ifconfig") and argv[1] not in LOOKS and len(argv) > 2
+        if argv[0] in ("zfs", "zpool", "ifconfig")
+        and argv[1] not in LOOKS
+        and len(argv) > 2
+        and "-n" not in argv
     ]
 
 

@@ -7,102 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
 from chyves.errors import Exit
 from chyves.simulator.control import fill
 from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
-from tests.documents import synopses
+from tests.cli.lines import CHANGING, ON_PRIMARY, READING
 from tests.guests import scripted_iso
-
-ON_PRIMARY = [
-    "new create 1M",
-    "web delete --yes",
-    "web set cpu=2",
-    "defaults set cpu=2",
-    "global set log_mode=off",
-    "web unset pcidev_1",
-    "web snapshot @two",
-    "web snapshot rollback @one --yes",
-    "web snapshot delete @one --yes",
-    "network bridge0 attach em0",
-    "network bridge0 private",
-    "network bridge0 default",
-    "network web add tap",
-    "network web remove tap50",
-    "iso import SOURCE",
-    "iso rename a.img b.img --yes",
-    "iso delete a.img --yes",
-    "firmware import SOURCE",
-    "firmware rename a.img b.img --yes",
-    "firmware delete a.img --yes",
-    "web rename new --yes",
-    "web start",
-]
-"""Lines that change something on the host ``stocked``."""
-
-CHANGING = [
-    *ON_PRIMARY,
-    "dataset pool2 install",
-    "dataset tank upgrade",
-    "web upgrade",
-    "web stop",
-    "web reclaim",
-    "web console",
-]
-"""All lines that only root may type."""
-
-READING = [
-    "help",
-    "version",
-    "info -a",
-    "list",
-    "list bridges",
-    "list defaults",
-    "list disks",
-    "list firmware",
-    "list global",
-    "list iso",
-    "list pools",
-    "list properties",
-    "list snapshots",
-    "list ram",
-    "web get all",
-    "web snapshot list",
-    "iso list",
-    "firmware list",
-]
 
 OF_GUESTS = [line for line in CHANGING + READING if re.search(r"\bweb\b", line)]
 
 
-@pytest.fixture
-def stocked(guests: Chyves, tmp_path: Path) -> Chyves:
-    """A host on which each of the lines above has something to work on."""
-    (tmp_path / "a.img").write_bytes(b"image")
-    (tmp_path / "new.img").write_bytes(b"image")
-    for kind in ("iso", "firmware"):
-        guests(f"{kind} import", str(tmp_path / "a.img"), "-q")
-    guests("web set pcidev_1=virtio-rnd -q")
-    guests("all snapshot @one -q")
-    return guests
-
-
-Type = Callable[[str], str]
-
-
-@pytest.fixture
-def with_source(tmp_path: Path) -> Type:
-    """Put a real file in for the SOURCE of a line."""
-    (tmp_path / "new.img").write_bytes(b"image")
-    return lambda line: line.replace("SOURCE", str(tmp_path / "new.img"))
-
-
 def test_every_command_is_here() -> None:
     words = {word for line in CHANGING + READING for word in line.split()}
-    verbs = {
-        re.sub(r"<[^>]*>|\[.*?\]|\S*\|\S*", " ", synopsis).split()[0] for synopsis in synopses()
-    }
-    assert verbs - {"network"} <= words | {"bridge{n}"}
+    assert {*TOP_COMMANDS, *GUEST_VERBS} <= words
 
 
 # -- who, and on what host ----------------------------------------------------------------------
@@ -110,7 +28,7 @@ def test_every_command_is_here() -> None:
 
 @pytest.mark.parametrize("line", CHANGING)
 def test_only_root_changes_things(
-    line: str, stocked: Chyves, with_source: Type, monkeypatch: pytest.MonkeyPatch
+    line: str, stocked: Chyves, with_source: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHYVES_SIMULATE_USER", "nobody")
     assert stocked.refused(with_source(line), code=Exit.NOT_PERMITTED) == (
@@ -140,7 +58,9 @@ def without_chyves(request: pytest.FixtureRequest, bare: Chyves, tmp_path: Path)
 
 
 @pytest.mark.parametrize("line", [line for line in CHANGING if not line.startswith("dataset")])
-def test_chyves_has_to_be_set_up(line: str, without_chyves: Chyves, with_source: Type) -> None:
+def test_chyves_has_to_be_set_up(
+    line: str, without_chyves: Chyves, with_source: Callable[[str], str]
+) -> None:
     assert without_chyves.refused(with_source(line), code=Exit.PRECONDITION).endswith(NOT_SET_UP)
 
 
@@ -166,7 +86,7 @@ def test_install_needs_a_pool(without_chyves: Chyves) -> None:
     ],
 )
 def test_datasets_of_another_version_are_not_changed(
-    line: str, version: str, hint: str, stocked: Chyves, with_source: Type
+    line: str, version: str, hint: str, stocked: Chyves, with_source: Callable[[str], str]
 ) -> None:
     pool = stocked.host.path("/chyves/tank/.config/pool.cfg")
     pool.write_text(pool.read_text().replace("0005", version))
@@ -324,10 +244,10 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("web get ram cpu", "Got unexpected extra argument (cpu)"),
         ("web create 1M tank more", "Got unexpected extra argument (more)"),
         ("web reclaim now", "Got unexpected extra argument (now)"),
-        ("web set -x cpu=2", "No such option '-x'"),
-        ("list -x", "No such option '-x'"),
-        ("iso --force list", "No such option '--force'"),
-        ("--froce list", "No such option '--froce'"),
+        ("web set -x cpu=2", "No such option"),
+        ("list -x", "No such option"),
+        ("iso --force list", "No such option"),
+        ("--froce list", "No such option"),
     ],
 )
 def test_words_that_are_no_good(line: str, why: str, stocked: Chyves) -> None:
@@ -376,7 +296,7 @@ def test_verbs_of_guests_are_for_guests(target: str, verb: str, guests: Chyves) 
         "defaults set cpu=2",
     ],
 )
-def test_a_full_pool(line: str, stocked: Chyves, with_source: Type) -> None:
+def test_a_full_pool(line: str, stocked: Chyves, with_source: Callable[[str], str]) -> None:
     fill(World(stocked.directory), "tank")
     stocked.refused(with_source(line), code=Exit.PRECONDITION)
 

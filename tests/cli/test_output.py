@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""For people and for programs: JSON, -H, -p, -q, -v, and where the output goes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chyves import __version__
+from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+from tests.cli.lines import READING
+
+Golden = Callable[[str, str], None]
+
+VARYING = {
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "UUID",
+    r"\w{3} \w{3} \d\d [\d:]{8} UTC \d{4}": "DATE",
+    r'(?<="check_for_updates_last_check": ")\d{8}': "DAY",
+    r'(?<="created": )\d+': "0",
+    r'(?<="used": )\d+': "0",
+    r'(?<="freed": )\d+': "0",
+    rf"\b{re.escape(__version__)}": "VERSION",
+    r"freed [\d.]+[BKMG]": "freed 0B",
+    r'(?<="simulated in": ")[^"]+': "DIRECTORY",
+}
+"""What differs from run to run."""
+
+
+def normal(text: str) -> str:
+    for varying, instead in VARYING.items():
+        text = re.sub(varying, instead, text)
+    return text
+
+
+def file_name(line: str) -> str:
+    return f"json/{re.sub(r'[^a-z0-9]+', '-', line.lower())}.json"
+
+
+@pytest.mark.parametrize("line", [line for line in READING if line != "help"])
+def test_reading_verbs_as_json(line: str, stocked: Chyves, golden: Golden) -> None:
+    done = stocked(f"{line} --json")
+    assert done.said == []
+    golden(file_name(line), normal(done.out))
+
+
+def test_help_as_json_is_the_table_of_commands(chyves: Chyves) -> None:
+    words = [entry["word"] for entry in chyves.json("help")["commands"]]
+    assert words == sorted([*TOP_COMMANDS, *GUEST_VERBS])
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("new create 1M", Exit.OK),
+        ("all set rcboot=1 defaults cpu=2", Exit.OK),
+        ("web set rcboot=0", Exit.OK),
+        ("web unset pcidev_1", Exit.OK),
+        ("all snapshot @two", Exit.OK),
+        ("web snapshot delete @one --yes", Exit.OK),
+        ("network web add tap", Exit.OK),
+        ("network bridge0 attach em0 --dry-run", Exit.OK),
+        ("web delete --yes", Exit.OK),
+        ("web delete", Exit.NOT_PERMITTED),
+        ("wbe delete", Exit.NOT_FOUND),
+        ("web get colour", Exit.NOT_FOUND),
+        ("db,web set cpu=2 global stdout_level=9", Exit.USAGE),
+        ("web create 1M", Exit.CONFLICT),
+        ("--json web strat", Exit.USAGE),
+        ("--json lsit", Exit.USAGE),
+    ],
+)
+def test_results_and_failures_as_json(
+    line: str, code: Exit, stocked: Chyves, golden: Golden
+) -> None:
+    done = stocked(line if line.startswith("--json") else f"{line} --json", code=code)
+    envelope = json.loads(done.out)
+    assert envelope["schema"] == 1
+    assert envelope["ok"] is (code is Exit.OK)
+    assert {error["code"] for error in envelope["errors"]} == set(
+        [] if code is Exit.OK else [code.name.lower()]
+    )
+    golden(file_name(line.replace("--json", "")), normal(done.out))
+
+
+def test_several_kinds_of_failures_share_one_code(stocked: Chyves) -> None:
+    stocked("web set template=yes -q")
+    done = stocked("web set cpu=2 db cpu=zero --json", code=Exit.FAILED)
+    errors = json.loads(done.out)["errors"]
+    assert [(error["target"], error["code"]) for error in errors] == [
+        ("web", "precondition"),
+        ("db", "usage"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in READING if line not in ("help", "info -a", "version")]
+)
+def test_without_headers_cells_are_separated_by_tabs(line: str, stocked: Chyves) -> None:
+    stocked("web set", "description=two  blanks", "-q")
+    table, plain = stocked(line).out.splitlines(), stocked(f"{line} -H").out.splitlines()
+    if line not in ("list bridges", "web get all"):
+        assert len(plain) == len(table) - 1
+        widths = {row.count("\t") for row in plain}
+        assert widths == {len(re.split(r"  +", table[0])) - 1}
+    assert all("\t" in row for row in plain)
+
+
+def test_exact_numbers(stocked: Chyves) -> None:
+    assert stocked("list disks -H").out.splitlines()[1].split("\t")[1] == "1M"
+    assert stocked("list disks -H -p").out.splitlines()[1].split("\t")[1] == str(1 << 20)
+    assert stocked("iso list -Hp").out == "a.img\t5\nnull.iso\t0\n"
+    assert re.fullmatch(r"\d+", stocked("web snapshot list -Hp").out.split("\t")[1])
+
+
+def test_quiet_says_nothing_but_data_and_errors(bare: Chyves) -> None:
+    assert bare("dataset tank install").said == []
+    for line in ("web create 1M -q", "-q list", "list -q", "web snapshot -q", "info -s --quiet"):
+        assert bare(line).err == ""
+    assert bare("nobody delete -q", code=Exit.NOT_FOUND).err.startswith("chyves: no such guest")
+
+
+def test_verbose_shows_each_program_that_changes_something(chyves: Chyves) -> None:
+    assert chyves("web create 1M").said == []
+    done = chyves("web delete --yes -v")
+    assert "ifconfig bridge0 deletem tap50" in done.said
+    assert [
+        line for line in done.said if line.startswith("zfs destroy -r tank/chyves/.deleted-web-")
+    ]
+    assert chyves("list pools -v").said == []
+
+
+# -- as real processes --------------------------------------------------------------------------
+
+
+def process(chyves: Chyves, *words: str, **streams: Any) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    return subprocess.run(
+        [sys.executable, "-m", "chyves", "-q", *words],
+        env={**env, "CHYVES_SIMULATE": str(chyves.directory)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **streams,
+    )
+
+
+@pytest.mark.parametrize("words", ["help", "list", "list --json", "web get all", "list --help"])
+def test_nobody_reads_the_output(words: str, guests: Chyves) -> None:
+    """As in ``chyves list | head -0``: the end by a signal that shells know, and no complaint."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = process(guests, *words.split(), stdout=writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_only_the_first_lines_are_read(guests: Chyves) -> None:
+    command = f"{sys.executable} -m chyves -q help | head -n 1"
+    env = {**os.environ, "CHYVES_SIMULATE": str(guests.directory)}
+    done = subprocess.run(command, shell=True, env=env, capture_output=True, check=True)
+    assert (done.stdout.count(b"\n"), done.stderr) == (1, b"")
+
+
+def test_output_that_is_closed_is_no_bug(guests: Chyves) -> None:
+    done = process(guests, "list", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,6 @@ Times are ratios to ``python -c 'import click'`` in the same run: the fastest of
 each, taken in turn. GUESTS (1000) is the size of the largest host.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from tests.bench import SimulatedHost, make_host
-from tests.guests import scripted_iso
+from tests.bench.memory import memory_line
 
 ROUNDS = 7
 
@@ -62,20 +59,6 @@ def _target(value: float | None) -> str:
     return "" if value is None else f" (target: at most {value})"
 
 
-def supervisor_memory(host: SimulatedHost) -> float:
-    """Start the guests of a host; return the largest private memory of a supervisor, in MiB."""
-    scripted_iso(host.directory.with_suffix(".iso"))
-    host.chyves("iso", "import", f"{host.directory}.iso")
-    host.chyves("network", "bridge0", "private")
-    host.chyves("all", "start", f"{host.directory.name}.iso")
-    try:
-        guests = json.loads(host.chyves("--json", "list"))["data"]
-        sizes = [psutil.Process(guest["supervisor"]).memory_full_info().uss for guest in guests]
-    finally:
-        host.chyves("all", "stop", "force")
-    return float(max(sizes)) / (1 << 20)
-
-
 def main(largest: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         hosts = {
@@ -88,8 +71,7 @@ def main(largest: int) -> None:
             ratio = 10.0 if guests == largest else None
             print(measure(Measured(host, guests, ("list",), ratio, 2)), flush=True)
         print(measure(Measured(hosts[100], 100, ("all", "set", "notes=measured"))), flush=True)
-        memory = supervisor_memory(make_host(Path(directory, "running"), 5))
-        print(f"\nPrivate memory of a supervisor: {memory:.1f} MiB (target: at most 12)")
+        print(f"\n{memory_line(Path(directory, 'running'), 3)}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ FAILING_SECONDS = 0.5
 """How long bhyve may take to find that it cannot have its VNC port."""
 
 
+SUPERVISOR = "chyves.supervise"
+"""The module that is a supervisor's program."""
+
+
 class Status(NamedTuple):
     """What a guest is doing.
 
@@ -61,7 +65,7 @@ def status(host: Host, name: str) -> Status:
 def _status(host: Host, name: str, vms: set[str], work: Mapping[str, Work]) -> Status:
     vm = layout.vm_name(name)
     kept = _kept(host, name)
-    supervisor = locks.held_by(host, layout.run_lock(name))
+    supervisor = _supervisor(host, name, kept)
     worker = work.get(vm)
     bhyve = worker.pid if worker and (worker.runs or not supervisor) else 0
     if supervisor:
@@ -75,6 +79,17 @@ def _status(host: Host, name: str, vms: set[str], work: Mapping[str, Work]) -> S
     return Status(
         phase, vm in vms, supervisor, bhyve, kept.get("reason", ""), kept.get("exits", ())
     )
+
+
+def _supervisor(host: Host, name: str, kept: Mapping[str, Any]) -> int:
+    """Return the pid of a guest's supervisor, or 0. The lock knows; who may not ask that has to
+    go by the process table."""
+    try:
+        return locks.held_by(host, layout.run_lock(name))
+    except PermissionError:
+        pid: int = kept.get("supervisor", 0)
+        lives = any(p.pid == pid and SUPERVISOR in p.title for p in host.processes())
+        return pid if lives else 0
 
 
 def _kept(host: Host, name: str) -> dict[str, Any]:
@@ -118,7 +133,7 @@ class Launch:
         self._unread = b""
         self._pending: list[dict[str, Any]] = []
         self.waits_for_client: bool = order["waits_for_client"]
-        argv = [sys.executable, "-I", "-m", "chyves.supervise", str(writing)]
+        argv = [sys.executable, "-I", "-m", SUPERVISOR, str(writing)]
         try:
             child = host.runner.spawn(argv, stdin=PIPE, pass_fds=(writing,), new_session=True)
         finally:
@@ -138,15 +153,14 @@ class Launch:
             raise Busy(event["reason"])
 
     def wait(self, seconds: float) -> int:
-        """Wait until bhyve runs and return its pid.
+        """Wait until bhyve runs and return its pid; ``seconds`` is the patience with each phase.
 
         bhyve runs once its process calls itself ``bhyve: NAME``: its devices are all open then.
         One that waits for a VNC client does not come so far: it is given a moment to fail instead.
         Raises Precondition if its loader waits at a prompt, HostError if it ended, with why.
         """
-        phase = "starting"
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        phase, since = "starting", time.monotonic()
+        while time.monotonic() - since < seconds:
             for event in self._events(0.02):
                 phase, pid, since = event["phase"], event["pid"], time.monotonic()
                 if phase in ("failed", "stopped"):

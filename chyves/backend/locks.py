@@ -34,7 +34,7 @@ def guest_lock(host: Host, guest: str) -> Iterator[None]:
 def free_guest_lock(host: Host, guest: str) -> Iterator[bool]:
     """Hold the lock on one guest if nobody else does, and tell so."""
     if host.plan is not None:
-        yield not held_by(host, layout.guest_lock(guest))
+        yield True
         return
     descriptor = open_lock(host, layout.guest_lock(guest))
     try:
@@ -71,13 +71,13 @@ def _lock(host: Host, path: str, what: str) -> Iterator[None]:
 
 
 def open_lock(host: Host, path: str) -> int:
-    """Open a lock file, without taking the lock; only root may. Others may look who holds it,
-    whatever root's umask is."""
+    """Open a lock file, without taking the lock. Only root may, for whoever can open a file can
+    lock it; its folder is for others to read too, whatever root's umask is."""
     file = host.path(path)
     umask = os.umask(0o022)
     try:
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     finally:
         os.umask(umask)
 
@@ -100,7 +100,8 @@ def holder(descriptor: int) -> int:
 
 
 def held_by(host: Host, path: str) -> int:
-    """Return the pid of the process that holds the lock now, or 0. Needs no root."""
+    """Return the pid of the process that holds the lock now, or 0. Raises PermissionError unless
+    root asks."""
     try:
         descriptor = os.open(host.path(path), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -51,6 +51,7 @@ class Supervisor:
         os.set_blocking(report, False)
         self._state: dict[str, Any] = {
             "guest": self._guest,
+            "supervisor": os.getpid(),
             "started": time.time(),
             "reboots": 0,
             "exits": [],

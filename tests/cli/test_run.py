@@ -293,7 +293,7 @@ def test_no_other_way_to_stop(runs: Runs) -> None:
 
 
 def test_stop_while_the_loader_waits(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chyves.commands.start.SECONDS", 0.3)
+    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
     runs.create()
     runs.chyves("web start", code=Exit.PRECONDITION)
     assert runs.phase() == "loading"

@@ -112,7 +112,7 @@ def test_a_bhyve_that_does_not_end_without_supervisor(
 def test_the_supervisor_is_killed_while_the_loader_waits(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chyves.commands.start.SECONDS", 0.3)
+    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
     runs.create()
     runs.chyves("web start", code=Exit.PRECONDITION)
     kill_supervisor(runs)
@@ -241,16 +241,16 @@ def test_a_blocked_signal_of_the_starter_is_not_inherited(runs: Runs) -> None:
     assert runs.seen()["last_end"] == "powered off"
 
 
-def test_other_people_may_look_whatever_the_starters_umask(runs: Runs) -> None:
+def test_others_may_look_but_not_lock_whatever_the_starters_umask(runs: Runs) -> None:
     before = os.umask(0o077)
     try:
         runs.booted()
     finally:
         os.umask(before)
-    for name in ("state.json", "run.lock"):
-        path = runs.host.path(f"/var/run/chyves/guests/web/{name}")
-        assert path.stat().st_mode & stat.S_IROTH
-        assert path.parent.stat().st_mode & stat.S_IXOTH
+    folder = runs.host.path("/var/run/chyves/guests/web")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "state.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE((folder / "run.lock").stat().st_mode) == 0o600
 
 
 def test_the_pause_is_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,7 @@ def test_a_loader_that_fails(runs: Runs) -> None:
 
 
 def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chyves.commands.start.SECONDS", 0.5)
+    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
     with runs.disk("web").open("r+b") as disk:
         disk.write(bytes(65536))
     done = runs.chyves("web start", code=Exit.PRECONDITION)

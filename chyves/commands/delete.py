@@ -52,13 +52,13 @@ def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_tap
     The rename that takes it out of sight makes it true: ``zfs destroy -r`` can stop halfway, a
     rename cannot. What is left is cleared away by the next delete or create.
     """
+    guest = store.current(app.host, guest)
     guests.require_down(app.host, guest.name, "delete it")
     dataset = layout.guest_dataset(guest.pool, guest.name)
     refuse_dependants(app, dataset, "delete them first, or all together with: delete force")
     app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
     stamp = time.strftime("%Y%m%d%H%M%S") + (KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
-    guest = store.current(app.host, guest)
     zfs.rename(app.host, dataset, hidden)
     try:
         leftovers.discard(app, inventory, guest, hidden, keep_taps=keep_taps)

@@ -235,7 +235,7 @@ def _interfaces(has: Properties) -> list[str]:
 
 TestVerbs = Verbs.TestCase
 TestVerbs.settings = settings(
-    max_examples=15,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests that are a real Linux in QEMU."""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Session, Shell, make_shell
+from tests.guests import MissingPackages, tiny_linux
+from tests.simulator.vms import wait_for
+from tests.tools import need
+
+pytestmark = pytest.mark.qemu
+
+BOOT_SECONDS = 90.0
+
+
+def linux() -> Path:
+    try:
+        return tiny_linux()
+    except MissingPackages as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A host with the guests web and db on it, and an ISO with a real Linux."""
+    need("qemu-system-x86_64")
+    shell = make_shell(tmp_path / "host", "qemu")
+    shutil.copy(linux(), tmp_path / "tiny.iso")
+    shell(f"iso import {tmp_path}/tiny.iso -q")
+    shell("web,db create 16M -q")
+    yield shell
+    shell.end()
+
+
+def log_in(shell: Shell, name: str) -> Session:
+    console = shell.session(f"{name} console")
+    console.expect("login: ", BOOT_SECONDS)
+    console.type("root\r")
+    console.expect("# ")
+    return console
+
+
+def asked(console: Session, command: str) -> str:
+    console.type(f"{command}; echo do''ne\r")
+    return console.expect("\ndone")
+
+
+def test_two_guests_on_one_bridge(shell: Shell) -> None:
+    shell("web,db set eject_iso_on_n_reboot=0")
+    shell("web,db start tiny.iso")
+    web, db = log_in(shell, "web"), log_in(shell, "db")
+
+    address = re.search(r"inet addr:(10\.[\d.]+)", asked(db, "ifconfig eth0"))
+    assert address
+    assert "1 packets received" in asked(web, f"ping -c 1 {address[1]}")
+
+    asked(web, "write note 'kept by a real Linux'")
+    db.kill()
+    shell("db stop")
+    assert shell.guest("db")["last_end"] == "powered off"
+
+    web.type("reboot\r")
+    web.expect("login: ", BOOT_SECONDS)
+    web.type("root\r")
+    web.expect("# ")
+    assert "kept by a real Linux" in asked(web, "cat note")
+    assert [end["code"] for end in shell.guest("web")["exits"]] == [0]
+
+    shell("web stop")
+    assert [end["code"] for end in shell.guest("web")["exits"]] == [0, 1]
+    assert not shell.world.path("/dev/vmm").exists()
+
+
+def test_the_screen_of_a_guest(shell: Shell) -> None:
+    firmware = shell.directory / "BHYVE.fd"
+    firmware.write_bytes(bytes(1 << 20))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shell(f"firmware import {firmware} -q")
+    shell(
+        f"web set loader=uefi uefi_firmware=BHYVE.fd uefi_console_output=vnc "
+        f"uefi_vnc_ip=127.0.0.1 uefi_vnc_port={port}"
+    )
+    shell("web start tiny.iso")
+    wait_for(lambda: shell.guest("web")["pid"], "it runs")
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as screen:
+        assert screen.recv(12).startswith(b"RFB 003.")
+    shell("web stop force")
+    assert shell.guest("web")["phase"] == "stopped"

@@ -5,7 +5,7 @@ import pytest
 
 from tests.bench import SimulatedHost, make_host
 
-FEW, MANY = 1, 30
+FEW, MANY = 1, 60
 
 
 @pytest.fixture(scope="module")

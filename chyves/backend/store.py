@@ -141,7 +141,9 @@ def read_inventory(host: Host) -> Inventory:
     """Read everything, with two programs however many guests there are; and once more if
     something was missing, which another chyves may just have taken away."""
     first = _read_all(host)
-    return _read_all(host) if first.problems else first
+    has_primary = any(pool.role == layout.PoolRole.PRIMARY for pool in first.pools)
+    is_whole = has_primary or not first.pools
+    return first if is_whole and not first.problems else _read_all(host)
 
 
 def _read_all(host: Host) -> Inventory:
@@ -165,10 +167,26 @@ def _read_all(host: Host) -> Inventory:
         if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
         and not (dataset.is_volume or dataset.is_unfinished)
     ]
-    active = tuple(pool for pool in pools if pool not in leaving)
+    active = _with_roles(pool for pool in pools if pool not in leaving)
     offline = (*leaving, *(_pool_away(host, root) for root in away))
     found = _with_guests(host, active, datasets, places, problems)
     return found._replace(offline=offline, hidden=hidden)
+
+
+def _with_roles(pools: Iterable[Pool]) -> tuple[Pool, ...]:
+    """Return the pools with the roles that they have now: one that another primary pool has been
+    promoted over is secondary, whatever its own file still says."""
+    known = tuple(pools)
+    before = {
+        pool.config.get(layout.PROMOTED_OVER)
+        for pool in known
+        if pool.role == layout.PoolRole.PRIMARY
+    }
+    role = {"dataset_role": layout.PoolRole.SECONDARY}
+    return tuple(
+        pool._replace(config=pool.config.set(role)) if pool.name in before else pool
+        for pool in known
+    )
 
 
 def _is_below(name: str, roots: Iterable[str]) -> bool:
@@ -211,7 +229,7 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
         places += [(layout.GuestRoot(pool.name, name), None) for name in names]
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
-    found = _with_guests(host, tuple(pools), inventory.datasets, places, [])
+    found = _with_guests(host, _with_roles(pools), inventory.datasets, places, [])
     return found._replace(offline=inventory.offline, hidden=hidden)
 
 

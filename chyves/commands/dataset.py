@@ -12,6 +12,7 @@ from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.offline import bring_online, take_offline
 from chyves.commands.options import Changing
+from chyves.commands.promote import promote
 from chyves.commands.uninstall import is_half_uninstalled, uninstall
 from chyves.commands.upgrade import upgrade_pool
 from chyves.errors import Conflict, HostError, Invalid, NotFound
@@ -160,5 +161,6 @@ ACTIONS: dict[str, Callable[[App, str], None]] = {
     "install": install_pool,
     "offline": take_offline,
     "online": bring_online,
+    "promote": promote,
     "upgrade": upgrade_pool,
 }

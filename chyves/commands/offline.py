@@ -32,12 +32,23 @@ def take_offline(app: App, name: str) -> None:
                 f"{pool.name} is the primary pool",
                 hint="chyves dataset <pool> promote makes another one primary",
             )
+        require_no_promotion(inventory, name)
         with pool_at_rest(app, inventory, name), ExitStack() as undo:
             _write_role(app, layout.root_mountpoint(name), PoolRole.OFFLINE)
             undo.callback(_write_role, app, layout.root_mountpoint(name), PoolRole.SECONDARY)
             _put_away(app, name, undo)
             undo.pop_all()
         app.report.done(name, "offline", guests=[g.name for g in guests_on(inventory, name)])
+
+
+def require_no_promotion(inventory: store.Inventory, name: str) -> None:
+    """Raise Precondition while the pool still has what belongs to the new primary one."""
+    for pool in inventory.pools:
+        if pool.config.get(layout.PROMOTED_OVER) == name:
+            raise Precondition(
+                f"the promotion of {pool.name} over {name} was interrupted",
+                hint=f"chyves dataset {pool.name} promote completes it",
+            )
 
 
 def _is_offline(inventory: store.Inventory, name: str) -> bool:

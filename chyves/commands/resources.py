@@ -70,7 +70,7 @@ def show(app: App, kind: str) -> None:
 
 def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[str, str, int]]:
     found = []
-    pools = {pool.name for pool in inventory.pools}
+    pools = {p.name for p in inventory.pools if p.role == layout.PoolRole.PRIMARY}
     for dataset in inventory.datasets.values():
         place = layout.classify(dataset.name)
         if dataset.is_unfinished or (place and place.pool not in pools):

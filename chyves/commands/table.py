@@ -33,6 +33,7 @@ TOP_COMMANDS: dict[str, Entry] = {
         (
             "dataset <pool> install",
             "dataset <pool> offline|online",
+            "dataset <pool> promote",
             "dataset <pool> uninstall [force]",
             "dataset <pool>|primary upgrade",
         ),

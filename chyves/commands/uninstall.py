@@ -12,7 +12,7 @@ from contextlib import suppress
 from chyves.app import App
 from chyves.backend import locks, net, store, wiring, zfs
 from chyves.commands.leftovers import destroy_patiently
-from chyves.commands.offline import guests_on, pool_at_rest
+from chyves.commands.offline import guests_on, pool_at_rest, require_no_promotion
 from chyves.errors import Busy, Conflict, Precondition
 from chyves.model import layout, network
 from chyves.model.config import ConfigFile
@@ -33,6 +33,7 @@ def uninstall(app: App, name: str, *, force: bool) -> None:
         pool = inventory.pool(name)
         guests = guests_on(inventory, pool.name)
         _require_last(inventory, pool)
+        require_no_promotion(inventory, pool.name)
         if guests and not force:
             raise Conflict(
                 f"there are guests on it: {', '.join(guest.name for guest in guests)}",

@@ -17,6 +17,9 @@ HOST_LOCK = f"{RUN}/host.lock"
 
 AWAY = "chyves_offline"
 
+PROMOTED_OVER = "promoted_over"
+"""Property of a primary pool while its promotion is under way: the pool that was primary before."""
+
 ISO = "ISO"
 FIRMWARE = "Firmware"
 

@@ -92,6 +92,19 @@ def dataset_uninstall(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves.datasets("tank") == {"tank"}
 
 
+@example("dataset <pool> promote")
+def dataset_promote(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("dataset pool2 install -q")
+    settings, defaults = chyves.file(GLOBAL), chyves.file(DEFAULTS)
+    assert chyves("dataset pool2 promote").out == "pool2: primary, in place of tank\n"
+    assert chyves.file("/chyves/pool2/.config/global.cfg") == settings
+    assert chyves.file("/chyves/pool2/guests/.defaults") == defaults
+    assert [(p["name"], p["role"]) for p in chyves.json("list pools")] == [
+        ("pool2", "primary"),
+        ("tank", "secondary"),
+    ]
+
+
 @example("dataset <pool>|primary upgrade")
 def dataset_upgrade(chyves: Chyves, tmp_path: Path) -> None:
     path = "/chyves/tank/.config/pool.cfg"

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``dataset <pool> promote``: another pool becomes primary, and nothing is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from chyves.errors import Exit
+from chyves.simulator import faults
+from chyves.simulator.world import World
+from tests.cli.conftest import Chyves
+from tests.cli.original import make_guest, make_pool, write
+
+
+@pytest.fixture
+def two(guests: Chyves, tmp_path: Path) -> Chyves:
+    """Web and db on the primary pool tank, which has a medium; mail on the secondary pool2."""
+    guests("dataset pool2 install -q")
+    guests("mail create 1M pool2 -q")
+    medium = tmp_path / "disc.iso"
+    medium.write_bytes(b"boot me" * 1000)
+    guests("iso import -q", str(medium))
+    write(guests, "/chyves/tank/logs/202601.log", "long ago\n")
+    write(guests, "/chyves/tank/ISO/README", "mine\n")
+    return guests
+
+
+def roles(chyves: Chyves) -> dict[str, str]:
+    return {pool["name"]: pool["role"] for pool in chyves.json("list pools")}
+
+
+def test_everything_that_a_primary_pool_has_moves(two: Chyves) -> None:
+    before = {
+        name.removeprefix("/chyves/tank"): digest
+        for name, digest in two.state().items()
+        if name.startswith(("/chyves/tank/ISO", "/chyves/tank/Firmware", "/chyves/tank/logs"))
+    }
+    settings, defaults = two.json("list global"), two.json("list defaults")
+    media = [(one["name"], one["size"]) for one in two.json("iso list")]
+    assert media == [("disc.iso", 7000), ("null.iso", 0)]
+    assert two("dataset pool2 promote").out == "pool2: primary, in place of tank\n"
+    now = two.state()
+    assert {name: now[f"/chyves/pool2{name}"] for name in before} == before
+    assert two.json("list global")["pool2"]["global"] == settings["tank"]["global"]
+    assert two.json("list defaults") == defaults
+    assert [(one["name"], one["size"]) for one in two.json("iso list")] == media
+    assert two.zfs("compression", "pool2/chyves/logs") == "on"
+
+
+def test_the_old_one_becomes_an_ordinary_secondary_pool(two: Chyves) -> None:
+    two("dataset pool2 promote")
+    assert roles(two) == {"pool2": "primary", "tank": "secondary"}
+    tops = {name for name in two.datasets("tank/chyves") if name.count("/") == 2}
+    assert {name.partition("@")[0] for name in tops} == {
+        "tank/chyves/.config",
+        "tank/chyves/guests",
+    }
+    assert not two.host.path("/chyves/tank/.config/global.cfg").exists()
+    assert not two.host.path("/chyves/tank/guests/.defaults").exists()
+    assert two.file("/chyves/tank/.config/pool.cfg").endswith("dataset_role=secondary\n")
+    assert two.file("/chyves/pool2/.config/pool.cfg").endswith("dataset_role=primary\n")
+    assert [guest["name"] for guest in two.json("list")] == ["db", "mail", "web"]
+    two("dataset tank uninstall force --yes")
+    assert two("new create 1M").out == "new: created on pool2, 1M, tap53, nmdm53\n"
+
+
+def test_there_and_back_again(two: Chyves) -> None:
+    before = two.state()
+    two("dataset pool2 promote")
+    assert two("dataset pool2 promote").out == "pool2: is the primary pool\n"
+    assert two("dataset primary promote").out == "pool2: is the primary pool\n"
+    two("dataset tank promote")
+    changed = {name for name in two.changed(before) if not name.startswith("zfs ")}
+    assert changed == set()
+
+
+def test_a_pool_of_chyves_0_2_0_is_promoted(bare: Chyves) -> None:
+    make_pool(bare, "tank", "primary")
+    make_pool(bare, "pool2", "secondary")
+    make_guest(bare, "pool2", "g4", 53)
+    bare("dataset pool2 promote")
+    assert roles(bare) == {"pool2": "primary", "tank": "secondary"}
+
+
+def test_nothing_moves_while_a_guest_runs(two: Chyves) -> None:
+    two("web start -q", code=Exit.PRECONDITION)
+    assert "guests run: web" in two("dataset pool2 promote", code=Exit.BUSY).err
+    assert roles(two) == {"pool2": "secondary", "tank": "primary"}
+
+
+def test_what_is_in_the_way_is_named(two: Chyves) -> None:
+    two.run("zfs", "create", "pool2/chyves/logs")
+    refused = two.refused("dataset pool2 promote", code=Exit.CONFLICT)
+    assert "pool2/chyves/logs exists already" in refused
+
+
+@pytest.mark.parametrize("name", ["ISO/disc.iso/mine", "logs/mine"])
+def test_what_chyves_did_not_make_is_named(two: Chyves, name: str) -> None:
+    two.run("zfs", "create", f"tank/chyves/{name}")
+    refused = two.refused("dataset pool2 promote", code=Exit.CONFLICT)
+    assert f"chyves did not make tank/chyves/{name}" in refused
+
+
+def test_snapshots_that_would_be_lost_are_named(two: Chyves) -> None:
+    two.run("zfs", "snapshot", "tank/chyves/ISO/disc.iso@mine")
+    refused = two.refused("dataset pool2 promote", code=Exit.CONFLICT)
+    assert "snapshots would be lost: tank/chyves/ISO/disc.iso@mine" in refused
+
+
+def test_room_is_asked_for_first(two: Chyves) -> None:
+    quota = int(two.zfs("used", "pool2/chyves")) + (1 << 20)
+    two.run("zfs", "set", f"quota={quota}", "pool2/chyves")
+    with two.host.path("/chyves/tank/ISO/disc.iso/disc.iso").open("wb") as medium:
+        medium.write(b"x" * (3 << 20))
+    assert "no room" in two.refused("dataset pool2 promote", code=Exit.PRECONDITION)
+
+
+def test_what_fails_before_the_switch_is_taken_back(two: Chyves) -> None:
+    before = two.state()
+    programs = 0
+    while roles(two)["tank"] == "primary":
+        programs += 1
+        faults.order(World(two.directory), "fail", programs)
+        two("dataset pool2 promote", code=Exit.HOST)
+        faults.cancel(World(two.directory))
+        if roles(two)["tank"] == "primary":
+            assert {name for name in two.changed(before) if "/chyves/pool2/" not in name} == set()
+    assert programs > 5
+    assert two("dataset pool2 promote").out == "pool2: primary\n"
+
+
+def test_dry_run_changes_nothing(two: Chyves) -> None:
+    before = two.state()
+    plan = two("dataset pool2 promote --dry-run").out.splitlines()
+    assert two.state() == before
+    assert "# cp -Rp /chyves/tank/ISO/disc.iso/ /chyves/pool2/ISO/disc.iso" in plan
+    assert "# dataset_role=primary promoted_over=tank in /chyves/pool2/.config/pool.cfg" in plan
+    assert "zfs destroy tank/chyves/ISO/disc.iso" in plan

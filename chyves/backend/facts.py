@@ -15,7 +15,10 @@ def gather_facts(host: Host, modules: Iterable[str]) -> HostFacts:
 
     Raises HostError where sysctl does not know FreeBSD's names.
     """
-    values = parse_sysctl(host.try_ask("sysctl", *SYSCTLS).stdout)
+    said = host.try_ask("sysctl", *SYSCTLS)
+    values = parse_sysctl(said.stdout)
+    if not values:
+        said.check()
     if "kern.osreldate" not in values:
         raise HostError(
             "this host is no FreeBSD: sysctl does not know kern.osreldate",

@@ -202,6 +202,7 @@ def _is_renamed(app: App, inventory: store.Inventory, kind: str, old: str, new: 
 
 def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> None:
     pool = _existing(app, inventory, kind, old)
+    _require_unused(inventory, kind, old)
     _require_new(inventory, kind, new)
     app.output.confirm(f"Rename {old} to {new}?")
     before = layout.resource_file(pool, kind, old)
@@ -219,6 +220,16 @@ def _link(app: App, before: str, also: str) -> None:
     app.host.path(also).hardlink_to(app.host.path(before))
 
 
+def _require_unused(inventory: store.Inventory, kind: str, name: str) -> None:
+    """Raise Conflict if a guest is set to boot with this firmware."""
+    users = [guest.name for guest in inventory.guests if guest.value("uefi_firmware") == name]
+    if kind == layout.FIRMWARE and users:
+        raise Conflict(
+            f"guests boot with {name}: {', '.join(users)}",
+            hint="chyves <guest> set uefi_firmware=- lets go of it",
+        )
+
+
 def delete(app: App, kind: str, name: str) -> None:
     """Delete a resource, unless a guest is set to use it."""
     app.require_root()
@@ -229,13 +240,7 @@ def delete(app: App, kind: str, name: str) -> None:
             raise Precondition(
                 "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
             )
-        if kind == "Firmware":
-            users = [g.name for g in inventory.guests if g.value("uefi_firmware") == name]
-            if users:
-                raise Conflict(
-                    f"guests boot with {name}: {', '.join(users)}",
-                    hint="chyves <guest> set uefi_firmware=- lets go of it",
-                )
+        _require_unused(inventory, kind, name)
         app.output.confirm(f"Delete {name}?")
         zfs.destroy(app.host, layout.resource_dataset(pool, kind, name), recursive=True)
         app.report.done(name, "deleted")

@@ -25,11 +25,12 @@ CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
 
 @click.command("dataset", cls=Changing)
 @click.argument("pool")
-@click.argument("action")
+@click.argument("action", shell_complete=lambda *given: _words(given[-1]))
 @click.argument("force", required=False, metavar="[force]")
 @click.pass_obj
 def dataset(app: App, pool: str, action: str, force: str | None) -> None:
-    """Set chyves up on a pool, or upgrade what an older chyves has made there."""
+    """Set chyves up on a pool, upgrade what an older one has made there, put the pool away and
+    take it back, make it primary, or take chyves off it."""
     if action == "uninstall" and force in (None, "force"):
         uninstall(app, pool, force=force == "force")
         return
@@ -38,6 +39,10 @@ def dataset(app: App, pool: str, action: str, force: str | None) -> None:
         said = f"{action} {force or ''}".strip()
         raise Invalid(f"no such dataset command: {said}", hint=f"chyves dataset <pool> {known}")
     ACTIONS[action](app, pool)
+
+
+def _words(beginning: str) -> list[str]:
+    return [word for word in (*ACTIONS, "uninstall") if word.startswith(beginning)]
 
 
 def install_pool(app: App, pool: str) -> None:

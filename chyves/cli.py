@@ -41,7 +41,8 @@ class Verbs(Lazy):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.entries:
-            raise Invalid(f"no such verb: {args[0]}", hint=near(args[0], self.entries, "verbs"))
+            hint = near(args[0], self.entries, "verbs") or "'chyves help' shows all"
+            raise Invalid(f"no such verb: {args[0]}", hint=hint)
         ctx.obj.command = args[0]
         return super().resolve_command(ctx, args)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from chyves.app import App
 from chyves.backend import locks, store, wiring, zfs
-from chyves.errors import Busy
+from chyves.errors import Busy, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
@@ -53,13 +53,31 @@ def take_away(
 def discard(
     app: App, inventory: store.Inventory, guest: Guest, dataset: str, *, keep_taps: bool = False
 ) -> None:
-    """Let go of a guest's taps, and destroy what is out of sight already."""
+    """Let go of a guest's taps, and destroy what is out of sight already.
+
+    The properties go last: they tell a delete that is said again which taps there are. Where the
+    pool is too full to write down that these are free, there is room once the disks are gone.
+    """
     if not keep_taps:
-        with locks.host_lock(app.host):
-            wiring.release_taps(app.host, store.refresh(app.host, inventory), guest)
+        try:
+            _release_taps(app, inventory, guest)
+        except Precondition:
+            _destroy_disks(app, dataset)
+            _release_taps(app, inventory, guest)
     destroy_patiently(app, dataset)
     if app.host.plan is None:
         app.host.path(layout.state_file(guest.name)).unlink(missing_ok=True)
+
+
+def _release_taps(app: App, inventory: store.Inventory, guest: Guest) -> None:
+    with locks.host_lock(app.host):
+        wiring.release_taps(app.host, store.refresh(app.host, inventory), guest)
+
+
+def _destroy_disks(app: App, dataset: str) -> None:
+    for part in zfs.datasets(app.host, [dataset]):
+        if part.is_volume:
+            destroy_patiently(app, part.name)
 
 
 def destroy_patiently(app: App, dataset: str) -> None:

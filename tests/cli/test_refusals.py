@@ -265,7 +265,7 @@ def test_words_that_are_no_good(line: str, why: str, stocked: Chyves) -> None:
         ("start", "chyves <guest>[,...]|all start [<iso>]"),
         ("set cpu=2", "chyves <guest>[,...]|all|defaults|global set "),
         ("list pool", "did you mean pools?"),
-        ("web xyzzy", "verbs: "),
+        ("web xyzzy", "'chyves help' shows all"),
     ],
 )
 def test_mistyped_words(line: str, hint: str, guests: Chyves) -> None:
@@ -299,6 +299,19 @@ def test_verbs_of_guests_are_for_guests(target: str, verb: str, guests: Chyves) 
 def test_a_full_pool(line: str, stocked: Chyves, with_source: Callable[[str], str]) -> None:
     fill(World(stocked.directory), "tank")
     stocked.refused(with_source(line), code=Exit.PRECONDITION)
+
+
+def test_a_full_pool_can_be_emptied(stocked: Chyves) -> None:
+    fill(World(stocked.directory), "tank")
+    assert stocked("web delete --yes").out == "web: deleted\n"
+    assert "bridge0_tap_members=tap51\n" in stocked.file("/chyves/tank/.config/global.cfg")
+    assert not [name for name in stocked.datasets("tank") if "web" in name]
+    fill(World(stocked.directory), "tank")
+    stocked("db snapshot delete --yes")
+    fill(World(stocked.directory), "tank")
+    stocked("iso delete a.img --yes")
+    fill(World(stocked.directory), "tank")
+    stocked("db disk delete disk0 --yes")
 
 
 def test_one_guest_that_does_not_fit(guests: Chyves) -> None:
@@ -363,6 +376,7 @@ def test_what_others_depend_on(stocked: Chyves) -> None:
         ("web delete --yes", "web: others are cloned from it: db"),
         ("web snapshot delete @one --yes", "web: tank/chyves/guests/web/disk0@one has clones"),
         ("firmware delete a.img --yes", "a.img: guests boot with a.img: web"),
+        ("firmware rename a.img c.img --yes", "a.img: guests boot with a.img: web"),
     ]:
         assert stocked.refused(line, code=Exit.CONFLICT).startswith(why)
     stocked.run("zfs", "hold", "keep", "tank/chyves/guests/web@two")

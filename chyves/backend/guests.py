@@ -31,9 +31,9 @@ class Status(NamedTuple):
     """What a guest is doing.
 
     ``phase`` is ``stopped``, ``failed``, ``starting``, ``loading``, ``running``, ``restarting``,
-    ``unsupervised`` (its supervisor was killed; bhyve runs, or still loads) or ``left`` (only the
-    VM is left in the kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it
-    last ended.
+    ``ending`` (nothing of it runs but its supervisor, for another moment), ``unsupervised`` (its
+    supervisor was killed; bhyve runs, or still loads) or ``left`` (only the VM is left in the
+    kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended.
     """
 
     phase: str
@@ -51,34 +51,39 @@ class Status(NamedTuple):
 
 def statuses(host: Host, names: Sequence[str]) -> dict[str, Status]:
     """Return what each guest is doing. Starts no program; looks once at the process table, and
-    only if there is a VM at all."""
+    only if there is a VM at all. Supervisors come first: one that ends meanwhile leaves no VM."""
+    kept = {name: _kept(host, name) for name in names}
+    supervisors = {name: _supervisor(host, name, kept[name]) for name in names}
     vms = set(vmm.vms(host))
     ours = vms & {layout.vm_name(name) for name in names}
     work = work_on_vms(host) if ours else {}
-    return {name: _status(host, name, vms, work) for name in names}
+    return {
+        name: _status(
+            kept[name],
+            supervisors[name],
+            layout.vm_name(name) in vms,
+            work.get(layout.vm_name(name)),
+        )
+        for name in names
+    }
 
 
 def status(host: Host, name: str) -> Status:
     return statuses(host, [name])[name]
 
 
-def _status(host: Host, name: str, vms: set[str], work: Mapping[str, Work]) -> Status:
-    vm = layout.vm_name(name)
-    kept = _kept(host, name)
-    supervisor = _supervisor(host, name, kept)
-    worker = work.get(vm)
-    bhyve = worker.pid if worker and (worker.runs or not supervisor) else 0
+def _status(kept: Mapping[str, Any], supervisor: int, has_vm: bool, work: Work | None) -> Status:
+    bhyve = work.pid if work and (work.runs or not supervisor) else 0
     if supervisor:
-        phase = kept.get("phase", "starting")
+        phase = kept["phase"] if kept.get("supervisor") == supervisor else "starting"
+        phase = "ending" if phase in ("stopped", "failed") else phase
     elif bhyve:
         phase = "unsupervised"
-    elif vm in vms:
+    elif has_vm:
         phase = "left"
     else:
         phase = "failed" if kept.get("phase") == "failed" else "stopped"
-    return Status(
-        phase, vm in vms, supervisor, bhyve, kept.get("reason", ""), kept.get("exits", ())
-    )
+    return Status(phase, has_vm, supervisor, bhyve, kept.get("reason", ""), kept.get("exits", ()))
 
 
 def _supervisor(host: Host, name: str, kept: Mapping[str, Any]) -> int:
@@ -237,3 +242,9 @@ def wait_until_down(host: Host, names: Sequence[str], seconds: float) -> Iterato
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
+
+
+def settled(host: Host, name: str, seconds: float = 5.0) -> Status:
+    """Return what a guest is doing once its ending supervisor is gone, or after so long."""
+    next(wait_until_down(host, [name], seconds), None)
+    return status(host, name)

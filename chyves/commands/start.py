@@ -79,6 +79,8 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
     """Start one guest; None if it runs already. Raises why it cannot run."""
     with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
         now = guests.status(app.host, guest.name)
+        if now.phase == "ending":
+            now = guests.settled(app.host, guest.name)
         if now.supervisor or now.bhyve:
             pid = now.bhyve or now.supervisor
             app.report.done(guest.name, f"already running (pid {pid})", changed=False)

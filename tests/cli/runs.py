@@ -4,8 +4,9 @@
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ class Runs:
         self.create(name)
         self.install(name, *commands)
         self.chyves(f"{name} start")
+        self.wait_for_acpi(name)
 
     def seen(self, name: str = "web") -> Any:
         """Return what ``list`` tells of a guest."""
@@ -66,13 +68,7 @@ class Runs:
 
     def wait_for_phase(self, phase: str, name: str = "web") -> Any:
         """Wait until a guest is in a phase, and return what is seen of it then."""
-
-        def is_there() -> bool:
-            seen = self.seen(name)
-            has_ended = phase in ("stopped", "failed")
-            return seen["phase"] == phase and not (has_ended and seen["supervisor"])
-
-        wait_for(is_there, f"{name} {phase}")
+        wait_for(lambda: self.phase(name) == phase, f"{name} {phase}")
         return self.seen(name)
 
     def wait_for_reboots(self, reboots: int, name: str = "web") -> None:
@@ -83,6 +79,12 @@ class Runs:
             return kept["reboots"] >= reboots and bool(self.seen(name)["pid"])
 
         wait_for(has_rebooted, f"{name} has rebooted {reboots} times")
+        self.wait_for_acpi(name)
+
+    def wait_for_acpi(self, name: str = "web") -> None:
+        """Wait until a scripted guest has a power button: SIGTERM kills it no more."""
+        pid = self.seen(name)["pid"]
+        wait_for(lambda: catches_sigterm(pid), f"{name} has ACPI")
 
     def state(self, name: str = "web") -> Any:
         """Return what the supervisor has kept."""
@@ -154,6 +156,15 @@ class Runs:
             terminal.close()
         self.chyves("all stop force -q")
         wait_for(lambda: not supervisors(self.chyves.directory), "all supervisors are gone")
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Tell whether a process has a handler for SIGTERM, or has ended."""
+    with suppress(FileNotFoundError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught & 1 << (signal.SIGTERM - 1))
+    return True
 
 
 def supervisors(directory: Path) -> list[int]:

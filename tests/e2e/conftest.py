@@ -71,7 +71,7 @@ class Shell:
             capture_output=True,
             text=True,
             env=self.env,
-            timeout=100,
+            timeout=120,
             check=False,
         )
         assert done.returncode == code, done

@@ -7,6 +7,7 @@ import subprocess
 
 import psutil
 
+from tests.cli.runs import catches_sigterm
 from tests.e2e.conftest import CHYVES, Shell
 from tests.simulator.vms import wait_for
 
@@ -19,6 +20,7 @@ def test_a_guest_outlives_the_terminal_it_was_started_on(shell: Shell) -> None:
     guest = shell.guest("web")
     assert (guest["phase"], guest["pid"]) == ("running", pid)
     assert psutil.Process(guest["supervisor"]).terminal() is None
+    wait_for(lambda: catches_sigterm(pid), "it has ACPI")
     shell("web stop")
     assert shell.guest("web")["last_end"] == "powered off"
 

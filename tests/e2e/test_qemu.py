@@ -15,7 +15,7 @@ from tests.guests import MissingPackages, tiny_linux
 from tests.simulator.vms import wait_for
 from tests.tools import need
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.timeout(300)]
 
 BOOT_SECONDS = 90.0
 
@@ -65,7 +65,7 @@ def test_two_guests_on_one_bridge(shell: Shell) -> None:
 
     asked(web, "write note 'kept by a real Linux'")
     db.kill()
-    shell("db stop")
+    shell("db stop --timeout 100")
     assert shell.guest("db")["last_end"] == "powered off"
 
     web.type("reboot\r")
@@ -75,7 +75,7 @@ def test_two_guests_on_one_bridge(shell: Shell) -> None:
     assert "kept by a real Linux" in asked(web, "cat note")
     assert [end["code"] for end in shell.guest("web")["exits"]] == [0]
 
-    shell("web stop")
+    shell("web stop --timeout 100")
     assert [end["code"] for end in shell.guest("web")["exits"]] == [0, 1]
     assert not shell.world.path("/dev/vmm").exists()
 

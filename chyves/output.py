@@ -4,13 +4,15 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from chyves.errors import ChyvesError, Exit, NotPermitted
+from chyves.model.kinds import format_bytes
 
 SCHEMA = 1
 """Number of the JSON envelope; chyves(8) describes it."""
@@ -82,6 +84,30 @@ class Output:
         else:
             for line in lines:
                 self.line(line)
+
+    @contextmanager
+    def progress(self, label: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+        """Yield what is to be told the bytes that were moved; a terminal shows how many of
+        ``total`` that is, how fast it goes and how long it will take."""
+        if self.quiet or self.json or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        began, moved = time.monotonic(), 0
+
+        def rate(_: object) -> str:
+            seconds = max(time.monotonic() - began, 0.001)
+            return f"{format_bytes(moved)}, {format_bytes(int(moved / seconds))}/s"
+
+        with click.progressbar(
+            length=max(total(), 1), label=label, file=sys.stderr, item_show_func=rate
+        ) as bar:
+
+            def advance(count: int) -> None:
+                nonlocal moved
+                moved += count
+                bar.update(count)
+
+            yield advance
 
     def confirm(self, question: str) -> None:
         """Ask before something is lost. Raises NotPermitted on no, or where nobody can answer."""

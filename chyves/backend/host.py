@@ -3,11 +3,11 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from chyves.backend.run import Result, Runner
+from chyves.backend.run import Progress, Result, Runner
 
 
 class Process(NamedTuple):
@@ -61,6 +61,18 @@ class Host:
             return Result(argv, 0, "", "")
         self.tell(shlex.join(argv))
         return self.runner.run(argv, timeout=timeout)
+
+    def pipe(self, source: Sequence[str], sink: Sequence[str], progress: Progress) -> Result:
+        """Let one program that only looks feed another that changes the host; with --dry-run only
+        note it. Returns how the one ended whose failure made the other fail, or the second."""
+        line = f"{shlex.join(source)} | {shlex.join(sink)}"
+        if self.plan is not None:
+            self.plan.append(line)
+            return Result(tuple(sink), 0, "", "")
+        self.tell(line)
+        sent, received = self.runner.pipe(source, sink, progress)
+        cut_off = received.code != 0 and (sent.code < 0 or "Broken pipe" in sent.stderr)
+        return received if sent.code == 0 or cut_off else sent
 
     def note(self, line: str, act: Callable[[], None]) -> None:
         """Do what is no program's work, or with --dry-run note it as a shell comment."""

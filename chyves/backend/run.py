@@ -5,7 +5,9 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import IO, NamedTuple, Protocol
 
 from chyves.errors import HostError
@@ -23,6 +25,9 @@ MISSING = 127
 PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
 Stream = int | IO[bytes] | None
+Progress = Callable[[int], None]
+
+CHUNK = 1 << 20
 
 
 class Result(NamedTuple):
@@ -71,6 +76,12 @@ class Runner(Protocol):
         new_session: bool = False,
     ) -> Child:
         """Start and go on; the caller reaps."""
+
+    def pipe(
+        self, source: Sequence[str], sink: Sequence[str], progress: Progress
+    ) -> tuple[Result, Result]:
+        """Let the output of one program be the input of another, and return how both ended;
+        ``progress`` is told the number of bytes as they pass."""
 
     def attach(self, argv: Sequence[str]) -> int:
         """Run with the caller's terminal and return the exit code."""
@@ -124,9 +135,50 @@ class RealRunner:
         except FileNotFoundError as error:
             raise HostError(f"{argv[0]}: not found") from error
 
+    def pipe(
+        self, source: Sequence[str], sink: Sequence[str], progress: Progress
+    ) -> tuple[Result, Result]:
+        with ExitStack() as stack:
+            said = [stack.enter_context(tempfile.TemporaryFile()) for _ in (source, sink)]
+            sender = self.spawn(source, stdout=PIPE, stderr=said[0])
+            stack.callback(_end, sender)
+            receiver = self.spawn(sink, stdin=PIPE, stderr=said[1])
+            stack.callback(_end, receiver)
+            _pump(sender, receiver, progress)
+            results = []
+            for argv, child, file in ((source, sender, said[0]), (sink, receiver, said[1])):
+                code = child.wait()
+                file.seek(0)
+                text = file.read().decode(errors="surrogateescape")
+                results.append(Result(tuple(argv), code, "", text))
+            return results[0], results[1]
+
     def attach(self, argv: Sequence[str]) -> int:
         terminal = {"TERM": os.environ.get("TERM", "dumb")}
         try:
             return subprocess.run(argv, env={**ENVIRONMENT, **terminal}, check=False).returncode
         except FileNotFoundError as error:
             raise HostError(f"{argv[0]}: not found") from error
+
+
+def _pump(sender: Child, receiver: Child, progress: Progress) -> None:
+    """Move all bytes from one to the other, and close both ends; a receiver that ends early is no
+    reason to go on."""
+    assert sender.stdout
+    assert receiver.stdin
+    with sender.stdout as coming, receiver.stdin as going:
+        while data := os.read(coming.fileno(), CHUNK):
+            try:
+                going.write(data)
+                going.flush()
+            except BrokenPipeError:
+                break
+            progress(len(data))
+
+
+def _end(child: Child) -> None:
+    """End a child that still runs because something went wrong."""
+    if child.poll() is None:
+        child.kill()
+    with child:
+        pass

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from chyves.backend.host import Host
-from chyves.backend.run import Result
+from chyves.backend.run import Progress, Result
 from chyves.errors import (
     Busy,
     ChyvesError,
@@ -226,6 +226,46 @@ def take_snapshots(host: Host, names: Sequence[str]) -> None:
 def rollback(host: Host, snapshot: str) -> None:
     """Roll one dataset back, destroying its snapshots that are newer. Raises Conflict, Busy."""
     _change(host, "zfs", "rollback", "-r", snapshot)
+
+
+def clone(host: Host, snapshot: str, name: str) -> None:
+    """Make a dataset that shares its content with a snapshot. Raises Conflict, NotFound."""
+    _change(host, "zfs", "clone", snapshot, name)
+
+
+def rename_snapshots(host: Host, old: str, new: str) -> None:
+    """Rename the snapshots of a whole tree (``dataset@label``)."""
+    _change(host, "zfs", "rename", "-r", old, new)
+
+
+def copy(
+    host: Host,
+    snapshot: str,
+    target: str,
+    progress: Progress,
+    *,
+    without: Sequence[str] = (),
+    replicate: bool = False,
+) -> None:
+    """Copy a snapshot and the properties of its dataset, but those in ``without``, to a new
+    dataset, which is not mounted; or ``replicate`` a whole tree with its earlier snapshots.
+
+    Raises Precondition where there is no room, HostError with what either side complained.
+    """
+    excluded = [word for name in without for word in ("-x", name)]
+    source = ("zfs", "send", "-R" if replicate else "-p", snapshot)
+    understand(host.pipe(source, ("zfs", "receive", "-u", *excluded, target), progress))
+
+
+def copied_bytes(host: Host, snapshots: Iterable[str], *, replicate: bool = False) -> int:
+    """Estimate how many bytes copying the snapshots will move, by one program for each."""
+    total = 0
+    for snapshot in snapshots:
+        mode = "-R" if replicate else "-p"
+        told = understand(host.try_ask("zfs", "send", "-n", "-P", mode, snapshot)).stdout
+        sizes = [line.split("\t")[1] for line in told.splitlines() if line.startswith("size\t")]
+        total += sum(map(int, sizes))
+    return total
 
 
 def space_freed(host: Host, snapshot: str) -> int:

@@ -51,7 +51,7 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
     everything back; what one that was killed has left is cleared away by the next.
     """
     inventory = app.inventory
-    _require_free(inventory, name, pool)
+    require_free(inventory, name, pool)
     dataset = layout.guest_dataset(pool, name)
     _make_root(app, inventory.defaults, dataset)
     try:
@@ -74,7 +74,7 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
     )
 
 
-def _require_free(inventory: store.Inventory, name: str, pool: str) -> None:
+def require_free(inventory: store.Inventory, name: str, pool: str) -> None:
     """Look again now that the lock is held."""
     check_new_names([name], inventory.names)
     there = inventory.datasets.get(layout.guest_dataset(pool, name))
@@ -83,15 +83,19 @@ def _require_free(inventory: store.Inventory, name: str, pool: str) -> None:
 
 
 def _make_root(app: App, defaults: Mapping[str, str], dataset: str) -> None:
-    """Make the guest's own dataset.
+    """Make the guest's own dataset."""
+    mark = {zfs.UNFINISHED: zfs.MAKERS[layout.GuestRoot]}
+    zfs.create_filesystem(app.host, dataset, mark | root_options(defaults))
+
+
+def root_options(defaults: Mapping[str, str]) -> dict[str, str]:
+    """Return the zfs properties of a guest's own dataset.
 
     volmode is set on it and inherited by its volumes: FreeBSD often makes no node for a volume
     that has its own (seen on 13.2).
     """
     volmode = defaults.get("disk_volmode") or "inherit"
-    options = {} if volmode == "inherit" else {"volmode": volmode}
-    mark = {zfs.UNFINISHED: zfs.MAKERS[layout.GuestRoot]}
-    zfs.create_filesystem(app.host, dataset, mark | options)
+    return {} if volmode == "inherit" else {"volmode": volmode}
 
 
 def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: int) -> None:

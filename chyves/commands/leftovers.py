@@ -17,12 +17,12 @@ KEEPNET = "keepnet"
 
 
 def sweep(app: App, inventory: store.Inventory) -> list[str]:
-    """Finish the deletes and clear away the creates that were killed; return the names of the
-    guests. What somebody is at work on is left to him."""
+    """Finish the deletes and clear away the creates and clones that were killed; return the names
+    of the guests. What somebody is at work on is left to him."""
     found = []
     for dataset in inventory.datasets.values():
         place = layout.classify(dataset.name)
-        if isinstance(place, layout.Deleted) or (
+        if isinstance(place, layout.Deleted | layout.Staged) or (
             isinstance(place, layout.GuestRoot) and dataset.is_unfinished
         ):
             with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
@@ -34,12 +34,14 @@ def sweep(app: App, inventory: store.Inventory) -> list[str]:
 
 
 def take_away(
-    app: App, inventory: store.Inventory, place: layout.Deleted | layout.GuestRoot
+    app: App,
+    inventory: store.Inventory,
+    place: layout.Deleted | layout.Staged | layout.GuestRoot,
 ) -> None:
     """Take a leftover away, if it still is one; the caller holds the guest's lock."""
     name = layout.leftover_dataset(place)
     dataset = zfs.dataset(app.host, name)
-    if dataset is None or not (isinstance(place, layout.Deleted) or dataset.is_unfinished):
+    if dataset is None or (isinstance(place, layout.GuestRoot) and not dataset.is_unfinished):
         return
     try:
         config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")

@@ -92,6 +92,12 @@ TOP_COMMANDS: dict[str, Entry] = {
 }
 
 GUEST_VERBS: dict[str, Entry] = {
+    "clone": Entry(
+        "clone",
+        "clone",
+        ("<guest> clone <new>[,...] [-ce|-cu|-ie|-iu] [@<name>] [<pool>]",),
+        "Make guests of another one.",
+    ),
     "console": Entry(
         "console", "console", ("<guest> console",), "Talk to a guest over its serial port."
     ),

@@ -154,6 +154,15 @@ def deleted_dataset(pool: str, guest: str, stamp: str) -> str:
     return f"{pool}/chyves/.deleted-{guest}-{stamp}"
 
 
+def staged_dataset(pool: str, guest: str, stamp: str) -> str:
+    """Return where a guest is put together before it comes in sight; ``stamp`` has no ``-``."""
+    return f"{pool}/chyves/.new-{guest}-{stamp}"
+
+
+def staged_mountpoint(pool: str, guest: str, stamp: str) -> str:
+    return f"/chyves/{pool}/.new-{guest}-{stamp}"
+
+
 def vm_name(guest: str) -> str:
     """Return the name by which bhyve and the kernel know a guest."""
     return f"chy-{guest}"
@@ -244,14 +253,24 @@ class Deleted(NamedTuple):
     stamp: str
 
 
-def leftover_dataset(place: GuestRoot | Deleted) -> str:
+class Staged(NamedTuple):
+    """A guest that is being put together, and since when."""
+
+    pool: str
+    guest: str
+    stamp: str
+
+
+def leftover_dataset(place: GuestRoot | Deleted | Staged) -> str:
     """Return the dataset of a guest that does not exist any more, or not yet."""
     if isinstance(place, Deleted):
         return deleted_dataset(place.pool, place.guest, place.stamp)
+    if isinstance(place, Staged):
+        return staged_dataset(place.pool, place.guest, place.stamp)
     return guest_dataset(place.pool, place.guest)
 
 
-Place = Root | Part | Resource | GuestRoot | GuestPart | Deleted
+Place = Root | Part | Resource | GuestRoot | GuestPart | Deleted | Staged
 
 _PARTS = frozenset({".config", "guests", "logs", ISO, FIRMWARE})
 
@@ -279,4 +298,7 @@ def classify(dataset: str) -> Place | None:
         case [name] if name.startswith(".deleted-"):
             guest, _, stamp = name.removeprefix(".deleted-").rpartition("-")
             return Deleted(pool, guest, stamp) if guest and stamp else None
+        case [name] if name.startswith(".new-"):
+            guest, _, stamp = name.removeprefix(".new-").rpartition("-")
+            return Staged(pool, guest, stamp) if guest and stamp else None
     return None

@@ -58,6 +58,10 @@ class Associations:
     def bridges_with(self, tap: str) -> list[Bridge]:
         return [bridge for bridge in self.bridges.values() if tap in bridge.taps]
 
+    def home_of(self, tap: str) -> str:
+        """Return the bridge to which a tap belongs, or the default one."""
+        return next((bridge.name for bridge in self.bridges_with(tap)), self.default)
+
     def bridge_of(self, tap: str, guest: str) -> Bridge:
         """Return the one bridge of a guest's tap.
 
@@ -231,6 +235,23 @@ def add_tap(
         tuple(planner.steps),
         {f"{bridge}_tap_members": join_interfaces(taps)},
         {"net_ifaces": join_interfaces((*interfaces, tap))},
+    )
+
+
+def add_taps(
+    guest: str, bridges: Mapping[str, str], network: Associations, actual: Mapping[str, Interface]
+) -> Change:
+    """Give a new guest its taps, which nobody has; ``bridges`` are theirs, by tap."""
+    planner = Planner(dict(actual))
+    members: dict[str, tuple[str, ...]] = {}
+    for tap, bridge in bridges.items():
+        wanted = network.bridge(bridge)
+        planner.bridge(bridge, wanted.interface)
+        planner.tap(tap, bridge, guest)
+        members[bridge] = (*members.get(bridge, wanted.taps), tap)
+    return Change(
+        tuple(planner.steps),
+        {f"{bridge}_tap_members": join_interfaces(taps) for bridge, taps in members.items()},
     )
 
 

@@ -2,15 +2,17 @@
 """The seam: a Host whose programs, files and processes are simulated."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from chyves.backend.host import Host, Process
-from chyves.backend.run import Child, Result, Stream
-from chyves.simulator.programs import PROGRAMS, execute_captured
+from chyves.backend.run import Child, Progress, Result, Stream
+from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming
 from chyves.simulator.world import World
 
 
@@ -67,6 +69,17 @@ class SimulatedRunner:
             pass_fds=pass_fds,
             start_new_session=new_session,
         )
+
+    def pipe(
+        self, source: Sequence[str], sink: Sequence[str], progress: Progress
+    ) -> tuple[Result, Result]:
+        with tempfile.TemporaryFile() as stream:
+            code, complaint = execute_streaming(self.world, source, io.BytesIO(), stream)
+            progress(stream.tell())
+            stream.seek(0)
+            sent = Result(tuple(source), code, "", complaint)
+            code, complaint = execute_streaming(self.world, sink, stream, io.BytesIO())
+            return sent, Result(tuple(sink), code, "", complaint)
 
     def attach(self, argv: Sequence[str]) -> int:
         return subprocess.run(self._command(argv), check=False).returncode

@@ -76,15 +76,24 @@ def execute(world: World, argv: Sequence[str], streams: Io) -> int:
 
 def execute_captured(world: World, argv: Sequence[str]) -> tuple[int, bytes, bytes]:
     """Run a short program here; return its exit code, standard output and standard error."""
+    out = io.BytesIO()
+    code, complaint = execute_streaming(world, argv, io.BytesIO(), out)
+    return code, out.getvalue(), complaint.encode(errors="surrogateescape")
+
+
+def execute_streaming(
+    world: World, argv: Sequence[str], stdin: BinaryIO, stdout: BinaryIO
+) -> tuple[int, str]:
+    """Run a short program here on these streams; return its exit code and what it complained."""
     note(world, argv)
     if os.path.basename(argv[0]) not in PROGRAMS:
-        return 127, b"", f"{argv[0]}: not found".encode()
+        return 127, f"{argv[0]}: not found"
     with faults.around(world, argv, os.getpid()) as failure:
         if failure:
-            return 1, b"", failure.encode()
-        out, err = io.BytesIO(), io.BytesIO()
-        code = execute(world, argv, Io(io.BytesIO(), out, err))
-    return code, out.getvalue(), err.getvalue()
+            return 1, failure
+        err = io.BytesIO()
+        code = execute(world, argv, Io(stdin, stdout, err))
+    return code, err.getvalue().decode(errors="surrogateescape")
 
 
 def note(world: World, argv: Sequence[str]) -> None:

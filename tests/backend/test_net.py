@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chyves.backend.host import Host
 from chyves.backend.net import apply, interfaces, parse_ifconfig
-from chyves.backend.run import Child, Result, Stream
+from chyves.backend.run import Child, Progress, Result, Stream
 from chyves.errors import Busy, HostError
 from chyves.model.interfaces import Interface, Step
 from chyves.model.network import associations, start_guest
@@ -144,6 +144,11 @@ class Recorder:
         pass_fds: Sequence[int] = (),
         new_session: bool = False,
     ) -> Child:
+        raise NotImplementedError
+
+    def pipe(
+        self, source: Sequence[str], sink: Sequence[str], progress: Progress
+    ) -> tuple[Result, Result]:
         raise NotImplementedError
 
     def attach(self, argv: Sequence[str]) -> int:

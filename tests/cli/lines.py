@@ -3,6 +3,7 @@
 
 ON_PRIMARY = [
     "new create 1M",
+    "web clone other",
     "web delete --yes",
     "web disk add 1M",
     "web disk resize disk0 2M",

@@ -182,6 +182,24 @@ def test_create_means_the_primary_pool_by_primary(chyves: Chyves) -> None:
     assert chyves("web create 1M primary").out.startswith("web: created on tank, ")
 
 
+@example("<guest> clone <new>[,...] [-ce|-cu|-ie|-iu] [@<name>] [<pool>]")
+def clone(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("dataset pool2 install -q")
+    chyves("web snapshot @clean -q")
+    done = chyves("web clone one,two -iu @clean pool2")
+    assert done.out == (
+        "one: cloned from web@clean (-iu) on pool2, tap52, nmdm52\n"
+        "two: cloned from web@clean (-iu) on pool2, tap53, nmdm53\n"
+    )
+    root = "pool2/chyves/guests/one"
+    assert chyves.datasets(root) == {
+        f"{root}{part}" for part in ("", "/.config", "/logs", "/img", "/disk0")
+    }
+    for flag in ("-ce", "-cu", "-ie", "-iu"):
+        chyves(f"web clone by{flag} {flag}")
+    assert chyves("web clone plain").out.startswith("plain: cloned from web (-iu) on tank")
+
+
 @example("<guest> disk list")
 def disk_list(chyves: Chyves, tmp_path: Path) -> None:
     chyves.host.path("/chyves/tank/guests/web/img/data.raw").write_bytes(bytes(2048))

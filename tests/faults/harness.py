@@ -4,6 +4,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chyves.backend.run import Result
+from chyves.backend.run import Progress, Result
 from chyves.cli import run
 from chyves.model import layout
 from chyves.simulator import faults
@@ -167,7 +168,19 @@ def kill_at_file_step(number: int) -> Arm:
             finally:
                 state["in a program"] -= 1
 
+        real_pipe = SimulatedRunner.pipe
+
+        def pipe_apart(
+            self: SimulatedRunner, source: Sequence[str], sink: Sequence[str], progress: Progress
+        ) -> tuple[Result, Result]:
+            state["in a program"] += 1
+            try:
+                return real_pipe(self, source, sink, progress)
+            finally:
+                state["in a program"] -= 1
+
         SimulatedRunner.run = run_apart  # type: ignore[method-assign]
+        SimulatedRunner.pipe = pipe_apart  # type: ignore[method-assign]
         for name in FILE_STEPS:
             setattr(os, name, counted(getattr(os, name)))
 
@@ -181,6 +194,7 @@ def sights(chyves: Chyves) -> dict[str, Any]:
     pools = chyves.data("list pools")
     iso = chyves.data("iso list")
     snapshots = chyves.data("list snapshots") if guests else []
+    idle = _idle_transfers(chyves)
     shared: dict[str, Any] = {"global": {}, "defaults": {}, "bridges": []}
     if any(pool["role"] == "primary" for pool in pools):
         shared = {
@@ -192,7 +206,7 @@ def sights(chyves: Chyves) -> dict[str, Any]:
         "guests": {guest["name"]: _guest(guest) for guest in guests},
         "pools": pools,
         "iso": [(one["name"], one["size"]) for one in iso],
-        "snapshots": sorted((one["guest"], one["dataset"], one["name"]) for one in snapshots),
+        "snapshots": sorted(_snapshot(one) for one in snapshots if one["name"] not in idle),
         "global": _without(shared["global"], "_unique_id", "_tap_members"),
         "defaults": shared["defaults"],
         "bridges": {
@@ -202,12 +216,29 @@ def sights(chyves: Chyves) -> dict[str, Any]:
     }
 
 
+def _snapshot(one: dict[str, Any]) -> tuple[str, str, str]:
+    return one["guest"], one["dataset"], _without_uuid(one["name"])
+
+
+def _idle_transfers(chyves: Chyves) -> set[str]:
+    """Return the names of the snapshots that are there to be copied, and that nothing is on."""
+    listing = chyves.program("zfs", "list", "-H", "-t", "snapshot", "-o", "name,clones")
+    rows = [line.split("\t") for line in listing.splitlines() if "@chyves-transfer-" in line]
+    used = {name.partition("@")[2] for name, clones in rows if clones not in ("", "-")}
+    return {f"@{label}" for label in {name.partition("@")[2] for name, _ in rows} - used}
+
+
+def _without_uuid(snapshot: str) -> str:
+    """Leave out what tells the snapshots from each other that clones depend on."""
+    return re.sub("@chyves-(transfer|clone-process)-.*", "@chyves-clone-process", snapshot)
+
+
 def _without(values: dict[str, str], *ends: str) -> dict[str, str]:
     return {key: value for key, value in values.items() if not key.endswith(ends)}
 
 
 def _guest(guest: dict[str, Any]) -> dict[str, Any]:
-    disks = [(disk["name"], disk["size"], disk["origin"]) for disk in guest["disks"]]
+    disks = [(d["name"], d["size"], _without_uuid(d["origin"] or "")) for d in guest["disks"]]
     properties = _without(guest["properties"], "creation", "uuid")
     return {"pool": guest["pool"], "phase": guest["phase"], "disks": disks, **properties}
 
@@ -264,6 +295,8 @@ def _unowned_datasets(chyves: Chyves) -> Iterator[str]:
                 fine = "/" not in name
         if not fine:
             yield f"dataset {name}"
+    for label in _idle_transfers(chyves):
+        yield f"snapshots {label}"
     marks = chyves.program("zfs", "get", "-H", "-o", "name", "-s", "local", "chyves:unfinished")
     for name in marks.splitlines():
         yield f"mark on {name}"

@@ -23,6 +23,9 @@ FAILING_SECONDS = 0.5
 """How long bhyve may take to find that it cannot have its VNC port."""
 
 
+LEAST_SECONDS = 1.0
+"""How long start listens to each guest, however long it has waited for others before."""
+
 SUPERVISOR = "chyves.supervise"
 """The module that is a supervisor's program."""
 
@@ -134,6 +137,7 @@ class Launch:
         reading, writing = os.pipe()
         self._host = host
         self._guest: str = order["guest"]
+        self._began = time.monotonic()
         self._reports = os.fdopen(reading, "rb", buffering=0)
         self._unread = b""
         self._pending: list[dict[str, Any]] = []
@@ -158,14 +162,15 @@ class Launch:
             raise Busy(event["reason"])
 
     def wait(self, seconds: float) -> int:
-        """Wait until bhyve runs and return its pid; ``seconds`` is the patience with each phase.
+        """Wait until bhyve runs and return its pid, so many seconds at most from the launch on.
 
         bhyve runs once its process calls itself ``bhyve: NAME``: its devices are all open then.
         One that waits for a VNC client does not come so far: it is given a moment to fail instead.
         Raises Precondition if its loader waits at a prompt, HostError if it ended, with why.
         """
-        phase, since = "starting", time.monotonic()
-        while time.monotonic() - since < seconds:
+        phase = "starting"
+        deadline = max(self._began + seconds, time.monotonic() + LEAST_SECONDS)
+        while time.monotonic() < deadline:
             for event in self._events(0.02):
                 phase, pid, since = event["phase"], event["pid"], time.monotonic()
                 if phase in ("failed", "stopped"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting, names, nodes, setting
+from chyves.simulator.zfs import contents, mounting, names, nodes, properties, setting
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError, UsageError
 from chyves.simulator.zfs.moves import Moves, changing
@@ -188,8 +188,6 @@ def create(datasets: Datasets, moves: Moves, name: str, kind: str, given: dict[s
         raise RefusedError(f"{action}: dataset already exists")
     local = Checker(datasets.major, kind, action, new=True).check(given)
     block = int(local.pop("volblocksize", _DEFAULT_BLOCK[datasets.major]))
-    if local.get("refreservation") == setting.AUTO:
-        local["refreservation"] = str(volume_reservation(int(local["volsize"]), block))
     if kind == VOLUME and local["volsize"] == "0":
         raise RefusedError(f"{action}: volume size cannot be zero")
     if not is_root():
@@ -213,7 +211,12 @@ def create(datasets: Datasets, moves: Moves, name: str, kind: str, given: dict[s
 
 
 def _check_room(datasets: Datasets, action: str, name: str, local: dict[str, str]) -> None:
-    wanted = max(int(local.get("refreservation", 0)), int(local.get("reservation", 0)))
+    """Only ``zfs set`` works out ``refreservation=auto``; for anything new it is more than any pool
+    has."""
+    refreservation = local.get("refreservation", "0")
+    if refreservation == setting.AUTO:
+        refreservation = properties.UNLIMITED
+    wanted = max(int(refreservation), int(local.get("reservation", 0)))
     if not has_room(datasets, names.parent_of(name), wanted):
         raise RefusedError(f"{action}: out of space")
 
@@ -288,9 +291,7 @@ def clone(
         "local": local,
     }
     if kind == VOLUME:
-        size = local.setdefault("volsize", str(source["volsize"]))
-        if local.get("refreservation") == setting.AUTO:
-            local["refreservation"] = str(volume_reservation(int(size), block))
+        local.setdefault("volsize", str(source["volsize"]))
         record["volblocksize"] = block
     _check_room(datasets, action, name, local)
     datasets[name] = record

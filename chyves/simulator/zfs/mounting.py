@@ -30,6 +30,9 @@ def mount(datasets: Datasets, moves: Moves, name: str) -> None:
     target = datasets.world.path(path)
     if path == "/" or path in datasets.mounts():
         raise RefusedError(f"cannot mount '{name}': mountpoint or dataset is busy")
+    if not os.path.lexists(target) and _is_read_only(datasets, path):
+        why = "failed to create mountpoint: Read-only file system"
+        raise RefusedError(f"cannot mount '{path}': {why}")
     if os.path.lexists(target) and not target.is_dir():
         raise RefusedError(f"cannot mount '{name}': Not a directory")
     if target.is_dir() and any(target.iterdir()):
@@ -40,6 +43,15 @@ def mount(datasets: Datasets, moves: Moves, name: str) -> None:
         moves.discard(target)
     moves.move(contents.stored(datasets.world, datasets[name]), target)
     datasets.change(name, mounted=path)
+
+
+def _is_read_only(datasets: Datasets, path: str) -> bool:
+    """Tell whether the filesystem in which a mountpoint would be made is read-only."""
+    mounts = datasets.mounts()
+    above = path.rpartition("/")[0]
+    while above and above not in mounts:
+        above = above.rpartition("/")[0]
+    return above in mounts and datasets.value(mounts[above], "readonly") == "on"
 
 
 def unmount(datasets: Datasets, moves: Moves, name: str, *, force: bool = False) -> None:

@@ -60,7 +60,7 @@ def _spelling_fault(name: str) -> str:
     delimited = False
     for part, end in zip(parts[::2], [*parts[1::2], ""], strict=False):
         if invalid := _INVALID.search(part):
-            return f"invalid character '{invalid.group()}' in name"
+            return f"invalid character '{_first_byte(invalid.group())}' in name"
         if end in ("", "/") and part == ".":
             return "self reference, '.' is found in name"
         if end in ("", "/") and part == "..":
@@ -74,6 +74,11 @@ def _spelling_fault(name: str) -> str:
         if end == "/" and delimited:
             return "trailing slash in name"
     return "trailing slash in name" if name.endswith("/") else ""
+
+
+def _first_byte(character: str) -> str:
+    """Return what OpenZFS shows of a character: it knows bytes only."""
+    return character.encode(errors="surrogateescape")[:1].decode(errors="surrogateescape")
 
 
 def check(action: str, name: str, kinds: frozenset[str]) -> None:

@@ -84,7 +84,10 @@ def _destroy_newer(datasets: Datasets, moves: Moves, newer: str, *, force: bool)
                 mounting.unmount(datasets, moves, name, force=force)
                 destroy_dataset(datasets, moves, name)
         except RefusedError as refused:
-            complaints.append(refused.message.replace("destroy snapshot ", "destroy "))
+            held = bool(datasets[name].get("holds"))
+            complaints.append(
+                f"cannot destroy '{name}': dataset is busy" if held else refused.message
+            )
     return complaints
 
 

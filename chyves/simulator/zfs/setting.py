@@ -115,10 +115,10 @@ class Checker:
             if self._kind != VOLUME:
                 raise self._refuse("'refreservation=auto' only allowed on volumes")
             return AUTO
-        if value == "none":
+        if value == "none" and prop.name != "volsize":
             return properties.UNLIMITED if prop.name.endswith("_limit") else "0"
         try:
-            number = parse_number(value)
+            number = 0 if value == "none" else parse_number(value)
         except ValueError as error:
             raise self._refuse(str(error)) from None
         if number == 0 and prop.name in ("quota", "refquota"):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Datasets, volumes and snapshots, through zfs(8)."""
+"""Datasets, volumes and snapshots, through zfs(8), and through libzfs_core where it is there."""
 
+import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from chyves.backend import zfscore
 from chyves.backend.host import Host
 from chyves.backend.run import Progress, Result
 from chyves.errors import (
@@ -188,6 +190,19 @@ def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
     _change(host, "zfs", "destroy", *(["-r"] if recursive else []), name)
 
 
+def destroy_snapshots(host: Host, range_: str, names: Sequence[str]) -> None:
+    """Destroy the snapshots that ``dataset@range`` stands for with all below: they are ``names``.
+
+    With libzfs_core all or none. Raises Busy if one is held, Conflict if one has clones.
+    """
+    library = core(host)
+    argv = ("zfs", "destroy", "-r", range_)
+    if library is None:
+        _change(host, *argv)
+    else:
+        _act(host, lambda: library.destroy_snapshots(names), *argv)
+
+
 def rename(host: Host, old: str, new: str) -> None:
     """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict."""
     _change(host, "zfs", "rename", old, new)
@@ -220,12 +235,94 @@ def take_snapshots(host: Host, names: Sequence[str]) -> None:
 
     Raises Conflict if one exists already; then none is taken.
     """
-    _change(host, "zfs", "snapshot", "-r", *names)
+    library = core(host)
+    argv = ("zfs", "snapshot", "-r", *names)
+    if library is None:
+        _change(host, *argv)
+        return
+    wanted = [f"{below}@{name.partition('@')[2]}" for name in names for below in _tree(host, name)]
+    _act(host, lambda: library.take_snapshots(wanted), *argv)
+
+
+def _tree(host: Host, snapshot: str) -> list[str]:
+    """Return the datasets at and below that of a snapshot. Raises NotFound."""
+    root = snapshot.partition("@")[0]
+    words = ("zfs", "list", "-H", "-r", "-t", "filesystem,volume", "-o", "name", root)
+    return understand(host.try_ask(*words)).stdout.splitlines()
 
 
 def rollback(host: Host, snapshot: str) -> None:
-    """Roll one dataset back, destroying its snapshots that are newer. Raises Conflict, Busy."""
-    _change(host, "zfs", "rollback", "-r", snapshot)
+    """Roll one dataset back, destroying its snapshots that are newer. Raises Conflict, Busy.
+
+    With libzfs_core those snapshots go all or none.
+    """
+    library = core(host)
+    argv = ("zfs", "rollback", "-r", snapshot)
+    if library is None:
+        _change(host, *argv)
+        return
+    newer = _newer(host, snapshot)
+
+    def roll_back() -> None:
+        if bookmarks := [name for name in newer if "#" in name]:
+            library.destroy_bookmarks(bookmarks)
+        if snapshots := [name for name in newer if "@" in name]:
+            library.destroy_snapshots(snapshots)
+        library.roll_back(snapshot)
+
+    _act(host, roll_back, *argv)
+
+
+def _newer(host: Host, snapshot: str) -> list[str]:
+    """Return the snapshots and bookmarks of a dataset that are newer than one. Raises NotFound."""
+    words = ("zfs", "list", "-H", "-p", "-d", "1", "-t", "snapshot,bookmark")
+    name = snapshot.partition("@")[0]
+    listing = understand(host.try_ask(*words, "-o", "createtxg,name", name)).stdout
+    rows = [line.split("\t") for line in listing.splitlines()]
+    ages = {name: int(born) for born, name in rows}
+    if snapshot not in ages:
+        raise NotFound(f"cannot open '{snapshot}': dataset does not exist")
+    return [name for name, born in ages.items() if born > ages[snapshot]]
+
+
+def clone_volume(host: Host, snapshot: str, name: str, options: Mapping[str, str]) -> None:
+    """Clone the snapshot of a volume, with user properties, and wait for its device.
+    Raises Conflict, NotFound."""
+    library = core(host)
+    argv = ("zfs", "clone", *_options(options), snapshot, name)
+    if library is None:
+        _change(host, *argv)
+    else:
+        _act(host, lambda: library.clone(snapshot, name, options), *argv)
+    wait_for_nodes(host, [name])
+
+
+def hold(host: Host, tag: str, snapshots: Sequence[str]) -> None:
+    """Hold snapshots of one pool, so that they cannot be destroyed. Raises Conflict, NotFound."""
+    library = core(host)
+    argv = ("zfs", "hold", tag, *snapshots)
+    if library is None:
+        _change(host, *argv)
+    else:
+        _act(host, lambda: library.hold(tag, snapshots), *argv)
+
+
+def release(host: Host, tag: str, snapshots: Sequence[str]) -> None:
+    """Release holds. Raises NotFound."""
+    library = core(host)
+    argv = ("zfs", "release", tag, *snapshots)
+    if library is None:
+        _change(host, *argv)
+    else:
+        _act(host, lambda: library.release(tag, snapshots), *argv)
+
+
+def exists(host: Host, name: str) -> bool:
+    """Tell whether there is a dataset or snapshot of this name."""
+    library = core(host)
+    if library:
+        return library.exists(name)
+    return host.try_ask("zfs", "list", "-H", "-o", "name", name).code == 0
 
 
 def clone(host: Host, snapshot: str, name: str) -> None:
@@ -286,6 +383,20 @@ def _change(host: Host, *argv: str) -> None:
     understand(host.try_change(*argv))
 
 
+def core(host: Host) -> zfscore.Core | None:
+    """Return libzfs_core for a change of this machine, if it is there."""
+    return None if host.simulated or host.plan is not None else zfscore.load()
+
+
+def _act(host: Host, act: Callable[[], None], *argv: str) -> None:
+    """Do by libzfs_core what these words would do."""
+    host.tell(shlex.join(argv))
+    try:
+        act()
+    except zfscore.Refusal as refusal:
+        raise _meant(str(refusal)) or HostError(str(refusal)) from None
+
+
 _KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
     ("already exists", Conflict, "take another name, or rename what is there"),
     ("dependent clones", Conflict, "delete or promote the clones first"),
@@ -309,8 +420,14 @@ def understand(result: Result) -> Result:
     """Return the result of a zfs command that succeeded, or raise the kind of error it names."""
     if result.code == 0:
         return result
-    said = result.complaint()
+    if meant := _meant(result.complaint()):
+        raise meant
+    return result.check()
+
+
+def _meant(said: str) -> ChyvesError | None:
+    """Return the kind of error that is meant by what ZFS says, if it is one of the known."""
     for words, kind, hint in _KINDS:
         if words in said:
-            raise kind(said, hint=hint)
-    return result.check()
+            return kind(said, hint=hint)
+    return None

@@ -186,7 +186,7 @@ def delete(app: App, label: str) -> None:
         for name in dict.fromkeys(snapshot.label for snapshot in doomed):
             app.output.say(f"{guest.name}{name}")
         app.output.confirm(f"Delete, and free {kinds.format_bytes(freed)}?")
-        zfs.destroy(app.host, root + label, recursive=True)
+        zfs.destroy_snapshots(app.host, root + label, [snapshot.name for snapshot in doomed])
         app.report.done(
             guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
         )

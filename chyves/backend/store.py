@@ -165,7 +165,7 @@ def _read_all(host: Host) -> Inventory:
         (place, dataset)
         for dataset in datasets.values()
         if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
-        and not (dataset.is_volume or dataset.is_unfinished)
+        and not (dataset.is_volume or dataset.is_unfinished or _is_on_its_way(dataset, datasets))
     ]
     active = _with_roles(pool for pool in pools if pool not in leaving)
     offline = (*leaving, *(_pool_away(host, root) for root in away))
@@ -187,6 +187,11 @@ def _with_roles(pools: Iterable[Pool]) -> tuple[Pool, ...]:
         pool._replace(config=pool.config.set(role)) if pool.name in before else pool
         for pool in known
     )
+
+
+def _is_on_its_way(dataset: zfs.Dataset | None, datasets: Mapping[str, zfs.Dataset]) -> bool:
+    """Tell whether a guest that is moved here is still where it was."""
+    return dataset is not None and dataset.awaits != "" and dataset.awaits not in datasets
 
 
 def _is_below(name: str, roots: Iterable[str]) -> bool:
@@ -226,7 +231,10 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         names += _planned_guests(host, pool.name, names)
-        places += [(layout.GuestRoot(pool.name, name), None) for name in names]
+        for name in names:
+            known = inventory.datasets.get(layout.guest_dataset(pool.name, name))
+            if not _is_on_its_way(known, inventory.datasets):
+                places.append((layout.GuestRoot(pool.name, name), None))
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
     found = _with_guests(host, _with_roles(pools), inventory.datasets, places, [])

@@ -31,6 +31,9 @@ MAKERS: Mapping[type, str] = {
     layout.Resource: "import",
 }
 
+MOVE = "move "
+"""Begins the mark of a guest that is moved here; the tombstone follows that it leaves behind."""
+
 ROLLBACK = "rollback"
 """Begins the mark of a guest that is rolled back; the label follows, and the interfaces it had."""
 
@@ -57,6 +60,12 @@ class Dataset(NamedTuple):
         """Tell whether it is a pool's, guest's or resource's that does not exist yet."""
         making = self.unfinished and MAKERS.get(type(layout.classify(self.name)))
         return bool(making) and making == self.unfinished
+
+    @property
+    def awaits(self) -> str:
+        """The tombstone that a guest which is moved here leaves where it was; as long as that is
+        not there, it is no guest here. Empty if none is moved here."""
+        return self.unfinished.removeprefix(MOVE) if self.unfinished.startswith(MOVE) else ""
 
     @property
     def half_rolled_back(self) -> str:

@@ -77,6 +77,11 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
 def require_free(inventory: store.Inventory, name: str, pool: str) -> None:
     """Look again now that the lock is held."""
     check_new_names([name], inventory.names)
+    require_no_dataset(inventory, name, pool)
+
+
+def require_no_dataset(inventory: store.Inventory, name: str, pool: str) -> None:
+    """Raise Conflict if a dataset is where the guest is to be."""
     there = inventory.datasets.get(layout.guest_dataset(pool, name))
     if there:
         raise Conflict(f"{there.name} exists and is no guest", hint="rename or destroy it yourself")

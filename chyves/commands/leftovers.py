@@ -23,7 +23,9 @@ def sweep(app: App, inventory: store.Inventory) -> list[str]:
     for dataset in inventory.datasets.values():
         place = layout.classify(dataset.name)
         if isinstance(place, layout.Deleted | layout.Staged) or (
-            isinstance(place, layout.GuestRoot) and dataset.is_unfinished
+            isinstance(place, layout.GuestRoot)
+            and (dataset.is_unfinished or dataset.awaits)
+            and dataset.awaits not in inventory.datasets
         ):
             with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
                 if free:
@@ -41,8 +43,10 @@ def take_away(
     """Take a leftover away, if it still is one; the caller holds the guest's lock."""
     name = layout.leftover_dataset(place)
     dataset = zfs.dataset(app.host, name)
-    if dataset is None or (isinstance(place, layout.GuestRoot) and not dataset.is_unfinished):
+    if dataset is None or (isinstance(place, layout.GuestRoot) and not _is_none_yet(app, dataset)):
         return
+    if isinstance(place, layout.Deleted):
+        _let_arrive(app, inventory, place, name)
     try:
         config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
     except OSError:
@@ -50,6 +54,22 @@ def take_away(
     guest = Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
     keep_taps = isinstance(place, layout.Deleted) and place.stamp.endswith(KEEPNET)
     discard(app, inventory, guest, name, keep_taps=keep_taps)
+
+
+def _is_none_yet(app: App, dataset: zfs.Dataset) -> bool:
+    if dataset.awaits:
+        return zfs.dataset(app.host, dataset.awaits) is None
+    return dataset.is_unfinished
+
+
+def _let_arrive(
+    app: App, inventory: store.Inventory, place: layout.Deleted, tombstone: str
+) -> None:
+    """Take the mark off a guest that was moved; without its tombstone it would be none."""
+    for pool in inventory.pools:
+        arrived = zfs.dataset(app.host, layout.guest_dataset(pool.name, place.guest))
+        if arrived and arrived.awaits == tombstone:
+            zfs.inherit_property(app.host, arrived.name, zfs.UNFINISHED)
 
 
 def discard(

@@ -125,6 +125,9 @@ GUEST_VERBS: dict[str, Entry] = {
         ("<guest>[,...]|all|defaults|global get <property>|all",),
         "Show properties.",
     ),
+    "move": Entry(
+        "move", "move", ("<guest>[,...]|all move <pool>",), "Take guests to another pool."
+    ),
     "reclaim": Entry(
         "stop",
         "reclaim",

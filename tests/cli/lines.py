@@ -4,6 +4,7 @@
 ON_PRIMARY = [
     "new create 1M",
     "web clone other",
+    "web move tank",
     "web delete --yes",
     "web disk add 1M",
     "web disk resize disk0 2M",

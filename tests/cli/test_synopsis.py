@@ -200,6 +200,18 @@ def clone(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves("web clone plain").out.startswith("plain: cloned from web (-iu) on tank")
 
 
+@example("<guest>[,...]|all move <pool>")
+def move(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("dataset pool2 install -q")
+    done = chyves("web,db move pool2")
+    assert done.out == "web: moved from tank to pool2\ndb: moved from tank to pool2\n"
+    assert {one["name"]: one["pool"] for one in chyves.json("list")} == {
+        "db": "pool2",
+        "web": "pool2",
+    }
+    assert chyves("all move pool2").out == "db: is on pool2\nweb: is on pool2\n"
+
+
 @example("<guest> disk list")
 def disk_list(chyves: Chyves, tmp_path: Path) -> None:
     chyves.host.path("/chyves/tank/guests/web/img/data.raw").write_bytes(bytes(2048))

@@ -58,6 +58,7 @@ SCENARIOS = [
     Scenario("web rename shop", done=Exit.NOT_FOUND),
     Scenario("web clone new -iu", done=Exit.CONFLICT, lingers=True),
     Scenario("web clone new -cu", whole=False, done=Exit.CONFLICT, lingers=True),
+    Scenario("web move pool2", (*TWO_POOLS, "web snapshot @one"), lingers=True),
     Scenario("web disk add 1M", whole=False),
     Scenario("web disk delete disk0", whole=False, done=Exit.NOT_FOUND),
     Scenario("web disk resize disk0 2M"),

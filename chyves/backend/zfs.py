@@ -273,10 +273,10 @@ def rollback(host: Host, snapshot: str) -> None:
     newer = _newer(host, snapshot)
 
     def roll_back() -> None:
-        if bookmarks := [name for name in newer if "#" in name]:
-            library.destroy_bookmarks(bookmarks)
         if snapshots := [name for name in newer if "@" in name]:
             library.destroy_snapshots(snapshots)
+        if bookmarks := [name for name in newer if "#" in name]:
+            library.destroy_bookmarks(bookmarks)
         library.roll_back(snapshot)
 
     _act(host, roll_back, *argv)

@@ -6,6 +6,7 @@ The stream is read without holding the lock of the host: its content is put toge
 """
 
 import time
+from os.path import commonpath
 from pathlib import Path
 
 from chyves.simulator.programs import Io
@@ -244,12 +245,18 @@ def _check_new(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) 
 
 
 def _origin(datasets: Datasets, name: str, begin: stream.Record) -> str:
-    for snapshot, record in datasets.table.items():
-        is_origin = record["type"] == SNAPSHOT and record["guid"] == begin["fromguid"]
-        if is_origin and names.pool_of(snapshot) == names.pool_of(name):
-            return snapshot
-    label = begin["name"].partition("@")[2]
-    raise RefusedError(f"{ACTION}: local origin for clone {name}@{label} does not exist")
+    """Return the snapshot a clone was sent from; of several the nearest in the hierarchy."""
+    found = [
+        snapshot
+        for snapshot, record in datasets.table.items()
+        if record["type"] == SNAPSHOT
+        and record["guid"] == begin["fromguid"]
+        and names.pool_of(snapshot) == names.pool_of(name)
+    ]
+    if not found:
+        label = begin["name"].partition("@")[2]
+        raise RefusedError(f"{ACTION}: local origin for clone {name}@{label} does not exist")
+    return max(found, key=lambda snapshot: len(commonpath([name, snapshot])))
 
 
 def _stage(staged: Path, source: Path | None, begin: stream.Record) -> None:

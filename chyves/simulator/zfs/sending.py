@@ -251,7 +251,7 @@ def _gather_many(
     if target not in datasets:
         raise RefusedError(f"cannot open '{target}': dataset does not exist")
     parts: list[Part] = []
-    for each in datasets.tree(name) if "R" in letters else [name]:
+    for each in _origins_first(datasets, name) if "R" in letters else [name]:
         if f"{each}@{label}" not in datasets:
             _note_missing(datasets, target, each, letters, whispers)
             continue
@@ -263,6 +263,23 @@ def _gather_many(
         )
     package = {"record": "package", "name": target, "recursive": "R" in letters}
     return package, parts
+
+
+def _origins_first(datasets: Datasets, top: str) -> list[str]:
+    """Return a tree, parents first, and clones behind what they were cloned from."""
+    tree = datasets.tree(top)
+    ordered: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        origin = names.dataset_of(datasets[name].get("origin", ""))
+        for needed in (names.parent_of(name), origin):
+            if needed in tree and needed not in ordered:
+                add(needed)
+        ordered[name] = None
+
+    for each in tree:
+        add(each)
+    return list(ordered)
 
 
 def _note_missing(

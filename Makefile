@@ -13,6 +13,7 @@ what:
 	@echo 'make rcremove     do so no longer'
 	@echo 'make demo         set up a simulated FreeBSD host and watch chyves work on it'
 	@echo 'make test         set up what the tests need here (.venv), check the code, run all tests'
+	@echo 'make lab          build a virtual machine with a real OpenZFS (Debian 12), and test on it'
 	@echo 'make lint         check the code, the manual page and the scripts'
 	@echo 'make bench        measure times and programs started'
 	@echo 'make docs         write the generated parts of the manual page and the completions again'
@@ -62,6 +63,10 @@ lint:
 	@tests/prepare run shellcheck -s sh -e SC1091,SC2034,SC3043 rc.d/chyves
 	@tests/prepare run shellcheck tests/prepare .ci/run
 
+lab:
+	@tests/prepare lab
+	.venv/bin/python -m tests.lab test
+
 bench:
 	@tests/prepare test
 	.venv/bin/python -m tests.bench
@@ -71,4 +76,4 @@ clean:
 		.import_linter_cache
 	find chyves tests -name __pycache__ -type d -prune -exec rm -rf '{}' +
 
-.PHONY: what install deinstall installrc rcremove docs demo test lint bench clean
+.PHONY: what install deinstall installrc rcremove docs demo test lab lint bench clean

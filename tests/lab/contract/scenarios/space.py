@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Quotas, reservations, and a pool that is full. The pool has 960 MiB."""
+
+from tests.lab.contract.session import Session
+
+
+def quotas(host: Session) -> None:
+    host.zfs("create -o quota=64M tank/small")
+    host.zfs("create -V 128M tank/small/too-big")
+    host.zfs("create -s -V 128M tank/small/sparse")
+    host.zfs("create -V 16M tank/small/fits")
+    host.zfs("create -V 48M tank/small/second")
+    host.zfs("set quota=1M tank/small")
+    host.zfs("set quota=0 tank/small")
+    host.zfs("set quota=none tank/small")
+    host.zfs("set quota=-1 tank/small")
+    host.zfs("set quota=word tank/small")
+    host.zfs("set refquota=1G tank/small")
+    host.zfs("get -H -p -o value quota,refquota tank/small")
+    host.zfs("get -H -o value quota,refquota tank/small")
+    host.zfs("create -V 128M tank/small/now")
+
+
+def reservations(host: Session) -> None:
+    host.zfs("create -o reservation=512M tank/reserved")
+    host.zfs("create -V 512M tank/outside")
+    host.zfs("create -V 448M tank/reserved/inside")
+    host.zfs("create -o reservation=2G tank/too-much")
+    host.zfs("set reservation=2G tank/reserved")
+    host.zfs("set refreservation=2G tank/reserved")
+    host.zfs("set refreservation=auto tank/reserved")
+    host.zfs("set refreservation=none tank/reserved/inside")
+    host.zfs("create -V 300M tank/reserved/more")
+
+
+def a_pool_that_is_full(host: Session) -> None:
+    host.zfs("create -V 600M tank/most")
+    host.zfs("create -V 600M tank/rest")
+    host.zfs("create -s -V 600M tank/sparse")
+    host.zfs("create tank/filesystem")
+    host.zfs("snapshot tank/most@a")
+    host.zfs("clone tank/most@a tank/clone")
+    host.zfs("set refreservation=600M tank/clone")
+    host.zfs("set volsize=900M tank/most")
+    host.zfs("rollback tank/most@a")
+    host.zfs("get -H -p -o value available tank", near=True)
+
+
+def thick_volumes_want_room_for_their_snapshots(host: Session) -> None:
+    host.zfs("create -V 500M tank/v")
+    host.write("tank/v", 0, "x" * 4096)
+    host.zfs("create -V 256M tank/other")
+    host.zfs("snapshot tank/v@a")
+    host.zfs("get -H -p -o value available tank", near=True)

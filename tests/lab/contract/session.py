@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A sitting at a host with one pool, real or simulated, of which everything is written down."""
+
+import io
+import os
+import shlex
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from chyves.backend.run import ENVIRONMENT
+from chyves.simulator.opened import close_device, open_device
+from chyves.simulator.programs import Io, execute
+from chyves.simulator.world import Machine, World
+
+POOL = "tank"
+FILE_BYTES = 1 << 30
+POOL_BYTES = 960 << 20
+"""What zpool(8) makes of a file of FILE_BYTES."""
+
+DEADLINE = 5.0
+PATIENCE = 60.0
+
+STATE = (
+    "name,type,origin,volsize,volblocksize,refreservation,reservation,quota,refquota,readonly,"
+    "mountpoint,mounted,canmount,volmode,userrefs,defer_destroy,clones,chyves:x"
+)
+
+
+class Step(NamedTuple):
+    """What was done and what came of it. With ``near`` the numbers in ``out`` are sizes, which a
+    simulation knows only roughly."""
+
+    act: str
+    code: int = 0
+    out: str = ""
+    err: str = ""
+    near: bool = False
+
+
+class Session(ABC):
+    """Does things to a host, and remembers each with its outcome."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    @abstractmethod
+    def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
+        """Run a program to its end."""
+
+    @abstractmethod
+    def path(self, absolute: str) -> Path:
+        """Return where a file of the host is for this process."""
+
+    @abstractmethod
+    def hold_open(self, volume: str) -> AbstractContextManager[None]:
+        """Have a volume open for writing, as a running guest has."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Wait until the nodes of volumes have come and gone."""
+
+    def zfs(self, line: str, *more: str, near: bool = False) -> None:
+        """Run ``zfs`` with the words of a line, and ``more``."""
+        code, out, err = self.run(["zfs", *shlex.split(line), *more], b"")
+        act = " ".join(["zfs", line, *(word if len(word) < 99 else "..." for word in more)])
+        self.steps.append(Step(act, code, _text(out), _text(err), near))
+
+    def send(self, line: str) -> bytes:
+        """Run ``zfs send`` and return its stream, of which only is noted whether there is one."""
+        code, out, err = self.run(["zfs", "send", *shlex.split(line)], b"")
+        act = f"zfs send {line}"
+        self.steps.append(Step(act, code, "a stream" if out else "", _text(err)))
+        return out
+
+    def receive(self, line: str, stream: bytes) -> None:
+        code, out, err = self.run(["zfs", "receive", *shlex.split(line)], stream)
+        self.steps.append(Step(f"zfs receive {line}", code, _text(out), _text(err)))
+
+    def state(self) -> None:
+        """Note all datasets with the properties that matter, and the nodes of the volumes."""
+        self.settle()
+        self.zfs(f"list -H -p -r -t all -o {STATE} {POOL}")
+        top = self.path(f"/dev/zvol/{POOL}")
+        nodes = [path for path in sorted(top.rglob("*")) if not path.is_dir()]
+        shown = "".join(f"{path.relative_to(top)}\n" for path in nodes)
+        self.steps.append(Step("nodes", out=shown))
+
+    def write(self, volume: str, offset: int, text: str) -> None:
+        """Write to a volume, as soon as its node is there."""
+        node = self.path(f"/dev/zvol/{volume}")
+        act = f"write {volume} {offset} {text}"
+        try:
+            _await(node.exists)
+            with node.open("r+b") as device:
+                device.seek(offset)
+                device.write(text.encode())
+                device.flush()
+                os.fsync(device.fileno())
+        except OSError as error:
+            self.steps.append(Step(act, 1, err=str(error.strerror)))
+        else:
+            self.steps.append(Step(act))
+
+    def read(self, volume: str, offset: int, count: int) -> None:
+        """Read a volume, as soon as its node is there."""
+        node = self.path(f"/dev/zvol/{volume}")
+        act = f"read {volume} {offset} {count}"
+        try:
+            _await(node.exists)
+            with node.open("rb") as device:
+                device.seek(offset)
+                read = device.read(count)
+        except OSError as error:
+            self.steps.append(Step(act, 1, err=str(error.strerror)))
+        else:
+            self.steps.append(Step(act, out=read.rstrip(b"\0").decode(errors="replace")))
+
+    def put(self, file: str, text: str) -> None:
+        """Write a file of the host."""
+        try:
+            self.path(file).write_text(text)
+        except OSError as error:
+            self.steps.append(Step(f"put {file}", 1, err=str(error.strerror)))
+        else:
+            self.steps.append(Step(f"put {file}"))
+
+    def files(self, directory: str) -> None:
+        """Note the names and texts of the files directly in a directory."""
+        found = sorted(path for path in self.path(directory).glob("*") if path.is_file())
+        text = "".join(f"{path.name}: {path.read_text()}\n" for path in found)
+        self.steps.append(Step(f"files {directory}", out=text))
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="surrogateescape")
+
+
+def _await(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+class SimulatedSession(Session):
+    """At a simulated host."""
+
+    def __init__(self, directory: Path, release: str) -> None:
+        super().__init__()
+        self.world = World.make(directory, Machine(release=release, pools={POOL: POOL_BYTES}))
+
+    def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
+        out, err = io.BytesIO(), io.BytesIO()
+        code = execute(self.world, argv, Io(io.BytesIO(stdin), out, err))
+        return code, out.getvalue(), err.getvalue()
+
+    def path(self, absolute: str) -> Path:
+        return self.world.path(absolute)
+
+    def put(self, file: str, text: str) -> None:
+        from chyves.simulator.zfs.mounts import is_read_only
+
+        if is_read_only(self.world, file):
+            self.steps.append(Step(f"put {file}", 1, err="Read-only file system"))
+        else:
+            super().put(file, text)
+
+    @contextmanager
+    def hold_open(self, volume: str) -> Iterator[None]:
+        node = f"/dev/zvol/{volume}"
+        with self.world.process("a guest"):
+            open_device(self.world, node, os.getpid())
+            yield
+            close_device(self.world, node, os.getpid())
+
+    def settle(self) -> None:
+        """Nodes of the simulated host come and go at once."""
+
+
+class RealSession(Session):
+    """At the machine we are on, on a pool made for it from a file."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._vdev = directory / "pool.img"
+
+    def __enter__(self) -> "RealSession":
+        with self._vdev.open("wb") as vdev:
+            vdev.truncate(FILE_BYTES)
+        _check("zpool", "create", "-f", POOL, str(self._vdev))
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while subprocess.run(["zpool", "destroy", "-f", POOL], capture_output=True).returncode:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the pool {POOL} cannot be destroyed")
+            time.sleep(0.1)
+        _await(lambda: not Path("/dev/zvol", POOL).exists())
+        self._vdev.unlink()
+        with suppress(OSError):
+            Path("/", POOL).rmdir()
+
+    def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
+        try:
+            done = subprocess.run(
+                argv, input=stdin, capture_output=True, env=dict(ENVIRONMENT), timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            return 124, b"", b"no answer\n"
+        return done.returncode, done.stdout, done.stderr
+
+    def path(self, absolute: str) -> Path:
+        return Path(absolute)
+
+    @contextmanager
+    def hold_open(self, volume: str) -> Iterator[None]:
+        node = Path("/dev/zvol", volume)
+        _await(node.exists)
+        with node.open("r+b"):
+            yield
+
+    def settle(self) -> None:
+        """Wait for udev, and until each node is of a volume, and each volume has its node."""
+
+        def settled() -> bool:
+            _check("udevadm", "settle")
+            listing = ["zfs", "list", "-H", "-t", "volume", "-o", "name,volmode", "-r", POOL]
+            volumes = {
+                name
+                for name, mode in (line.split("\t") for line in _check(*listing).splitlines())
+                if mode != "none"
+            }
+            top = Path("/dev/zvol")
+            nodes = {str(p.relative_to(top)) for p in (top / POOL).rglob("*") if not p.is_dir()}
+            return volumes == nodes
+
+        _await(settled)
+
+
+def _check(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, env=dict(ENVIRONMENT), check=True)
+    return done.stdout

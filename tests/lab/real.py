@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hosts whose zfs and zpool are real, and all else simulated: ``pytest -p tests.lab.real`` gives
+such ones to any test that makes a simulated host.
+
+Their pools are files; what is in them is mounted below the root of the simulated host.
+"""
+
+import inspect
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from chyves.backend.run import ENVIRONMENT
+from chyves.simulator import programs
+from chyves.simulator.programs import Io, Program
+from chyves.simulator.world import Machine, World
+
+DEADLINE = 20.0
+
+STORAGE = re.compile(r"\b(zfs|zpool|datasets)\b|/dev/zvol")
+"""What a test of the command line mentions if it is about storage."""
+
+BY_RECORDS = re.compile(r"\b(refused|state|changed|Terminal|Runs|runs)\b|World\(")
+"""What it mentions if it looks at the records of the simulated zfs, or runs guests."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not about storage."""
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
+        about = STORAGE.search(source) and not BY_RECORDS.search(source)
+        (chosen if about or "tests/lab" in item.nodeid else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+
+
+@pytest.fixture(autouse=True)
+def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the hosts that a test makes real pools."""
+    pools: list[str] = []
+    make = World.make
+
+    def made(directory: Path, machine: Machine | None = None) -> World:
+        world = make(directory, machine)
+        (world.root / "dev" / "zvol").symlink_to("/dev/zvol")
+        for pool, size in world.machine.pools.items():
+            _create(world, pool, size)
+            pools.append(pool)
+        return world
+
+    for name in ("zfs", "zpool"):
+        monkeypatch.setitem(programs.PROGRAMS, name, Program("tests.lab.real", name))
+    monkeypatch.setattr(World, "make", made)
+    yield
+    for pool in pools:
+        _destroy(pool)
+
+
+def _create(world: World, pool: str, size: int) -> None:
+    vdev = world.directory / f"{pool}.img"
+    with vdev.open("wb") as file:
+        file.truncate(size)
+    (world.root / pool).rmdir()
+    argv = ("zpool", "create", "-f", "-R", str(world.root), pool, str(vdev))
+    subprocess.run(argv, capture_output=True, env=dict(ENVIRONMENT), check=True)
+
+
+def _destroy(pool: str) -> None:
+    """Destroy a pool, as soon as its volumes are closed by those who look at new devices."""
+    deadline = time.monotonic() + DEADLINE
+    while subprocess.run(["zpool", "destroy", "-f", pool], capture_output=True).returncode:
+        if subprocess.run(["zpool", "list", pool], capture_output=True).returncode:
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the pool {pool} cannot be destroyed")
+        time.sleep(0.1)
+    while Path("/dev/zvol", pool).exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def zfs(world: World, arguments: list[str], io: Io) -> int:
+    """``zfs`` of this machine; paths below the host's root are shown as the host has them."""
+    return _run(world, ["zfs", *arguments], io)
+
+
+def zpool(world: World, arguments: list[str], io: Io) -> int:
+    """``zpool`` of this machine."""
+    return _run(world, ["zpool", *arguments], io)
+
+
+def _run(world: World, argv: list[str], io: Io) -> int:
+    done = subprocess.run(argv, input=io.stdin.read(), capture_output=True, env=dict(ENVIRONMENT))
+    _write(world, done.stdout, io.stdout)
+    _write(world, done.stderr, io.stderr)
+    return done.returncode
+
+
+def _write(world: World, said: bytes, stream: BinaryIO) -> None:
+    root = str(world.root).encode()
+    stream.write(said.replace(root + b"/", b"/").replace(root, b"/"))

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The contract is no empty one: each of these errors, put into the simulated zfs, breaks it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+HERE = Path(__file__).parents[2]
+
+
+class Mistake(NamedTuple):
+    """A piece of a file of the simulated zfs, what is put in its place, and where that shows."""
+
+    file: str
+    right: str
+    wrong: str
+    scenario: str
+
+
+MISTAKES = {
+    "a wrong exit code of set": Mistake(
+        "changing.py", "else 255", "else 1", "user_properties_that_are_refused"
+    ),
+    "a wrong exit code of an unknown option": Mistake(
+        "zfs.py",
+        "io.err(usage.of_command(major, word))\n        return 2",
+        "io.err(usage.of_command(major, word))\n        return 1",
+        "lists_that_fail",
+    ),
+    "another word in a message": Mistake(
+        "destroying.py", "has dependent clones", "has clones", "what_is_cloned"
+    ),
+    "a complaint in the wrong stream": Mistake(
+        "zfs.py", "io.err(refused.message)", "io.out(refused.message)", "what_cannot_be_created"
+    ),
+    "children do not keep a dataset from being destroyed": Mistake(
+        "destroying.py",
+        "if below and not wish.recursive",
+        "if below and wish.dry",
+        "what_has_children",
+    ),
+    "newer snapshots do not stop a rollback": Mistake(
+        "rollingback.py", "if newer and not recursive", "if False", "past_newer_snapshots"
+    ),
+    "an open volume is destroyed": Mistake(
+        "nodes.py",
+        "return bool(holders(datasets.world, device(name)))",
+        "return False",
+        "destroying_an_open_volume",
+    ),
+    "a held snapshot is destroyed": Mistake(
+        "destroying.py", 'if datasets[snapshot].get("holds"):', "if False:", "holds"
+    ),
+    "another reason to refuse a rename": Mistake(
+        "renaming.py",
+        """cannot rename '{old}': dataset already exists""",
+        """cannot rename '{old}': it is busy""",
+        "renames_that_are_refused",
+    ),
+    "a thick volume reserves nothing": Mistake(
+        "creating.py", "if not wish.sparse and", "if wish.sparse and", "thick_and_sparse_volumes"
+    ),
+    "a rollback leaves the bytes": Mistake(
+        "rollingback.py", "    moves.move(staged, place)", "", "to_the_newest_snapshot"
+    ),
+    "promotion takes newer snapshots along": Mistake(
+        "promoting.py", "taken[: taken.index(origin) + 1]", "taken", "promotion"
+    ),
+    "a quota is no limit": Mistake(
+        "space.py", "if quota else room", "if False else room", "quotas"
+    ),
+    "a recursive snapshot leaves out what is below": Mistake(
+        "snapshots.py",
+        "datasets.tree(name) if recursive else [name]",
+        "[name]",
+        "one_and_many_at_once",
+    ),
+    "sizes are not rounded up": Mistake(
+        "creating.py", "-(-size // block) * block", "size", "thick_and_sparse_volumes"
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_a_mistake_in_the_simulated_zfs_breaks_the_contract(
+    mistake: Mistake, tmp_path: Path
+) -> None:
+    for package in ("chyves", "tests/lab/contract"):
+        shutil.copytree(HERE / package, tmp_path / package)
+    for package in ("tests", "tests/lab"):
+        shutil.copy(HERE / package / "__init__.py", tmp_path / package)
+    source = tmp_path / "chyves" / "simulator" / "zfs" / mistake.file
+    text = source.read_text()
+    assert text.count(mistake.right) == 1
+    source.write_text(text.replace(mistake.right, mistake.wrong))
+    compare = [sys.executable, "-m", "tests.lab.contract", mistake.scenario]
+    done = subprocess.run(compare, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert re.search(r"^[1-9]\d* answers differ$", done.stdout, re.MULTILINE)

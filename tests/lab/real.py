@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the hosts that a test makes real pools."""
+    with with_real_pools(monkeypatch):
+        yield
+
+
+@contextmanager
+def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the hosts that are made from now on real pools, until the end of the block."""
     pools: list[str] = []
     make = World.make
 
@@ -58,9 +66,11 @@ def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("zfs", "zpool"):
         monkeypatch.setitem(programs.PROGRAMS, name, Program("tests.lab.real", name))
     monkeypatch.setattr(World, "make", made)
-    yield
-    for pool in pools:
-        _destroy(pool)
+    try:
+        yield
+    finally:
+        for pool in pools:
+            _destroy(pool)
 
 
 def _create(world: World, pool: str, size: int) -> None:

@@ -20,17 +20,18 @@ __all__ = ["bare", "chyves"]
 CREATE = ("{guest} create 1M -q",)
 SNAPPED = (*CREATE, "{guest} snapshot @one -q")
 GUEST = "tank/chyves/guests/{guest}"
-PARTS = frozenset({GUEST, f"{GUEST}/disk0"})
+PARTS = frozenset({GUEST, *(f"{GUEST}/{part}" for part in (".config", "disk0", "img", "logs"))})
 
 
 class Verb(NamedTuple):
-    """A line, what is said before it, the datasets of the guest once it is done, and how it ends
-    when it is said again after that."""
+    """A line, what is said before it, the datasets that the guest has once it is done (and is then
+    called ``name``), and how it ends when it is said again after that."""
 
     line: str
     before: tuple[str, ...]
     after: frozenset[str]
     done: Exit = Exit.OK
+    name: str = "{guest}"
 
 
 VERBS = {
@@ -38,7 +39,7 @@ VERBS = {
     "snapshot": Verb("{guest} snapshot @one", CREATE, PARTS, Exit.CONFLICT),
     "rollback": Verb("{guest} snapshot rollback @one", SNAPPED, PARTS),
     "delete": Verb("{guest} delete", CREATE, frozenset(), Exit.NOT_FOUND),
-    "rename": Verb("{guest} rename {guest}x", CREATE, frozenset(), Exit.NOT_FOUND),
+    "rename": Verb("{guest} rename {guest}x", CREATE, PARTS, Exit.NOT_FOUND, "{guest}x"),
 }
 
 
@@ -52,14 +53,17 @@ def test_a_verb_is_killed_before_each_step(verb: Verb, chyves: Chyves) -> None:
         killed = _killed(chyves, line, step)
         if killed:
             _complete(chyves, line, verb.done)
-        wanted = {part.format(guest=guest) for part in verb.after}
-        found = {
-            name for name in chyves.datasets() if name.split("@")[0].split("/")[3:4] == [guest]
-        }
-        assert {name for name in found if "@" not in name and "/." not in name} == wanted
+        name = verb.name.format(guest=guest)
+        assert _datasets(chyves, guest, name) == {part.format(guest=name) for part in verb.after}
         _require_nothing_unfinished(chyves)
         if not killed:
             return
+
+
+def _datasets(chyves: Chyves, *guests: str) -> set[str]:
+    """Return the datasets that guests of these names have, without snapshots."""
+    names = {name for name in chyves.datasets() if "@" not in name}
+    return {name for name in names if set(name.split("/")[3:4]) & set(guests)}
 
 
 def _complete(chyves: Chyves, line: str, done: Exit) -> None:

@@ -112,10 +112,20 @@ def run(arguments: list[str], app: App | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        return _bug(error, app) if error.filename else _unwritten(error)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except Exception as error:
         return _bug(error, app)
+
+
+def _unwritten(error: OSError) -> int:
+    """Say that the output went nowhere: what was asked may have been done all the same."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stderr.write(f"chyves: cannot write the output: {error.strerror}\n")
+    sys.stderr.write("hint: what was asked may have been done; look with chyves list\n")
+    return int(Exit.FAILED)
 
 
 def _invoke(words: list[str], app: App) -> int:

@@ -30,7 +30,7 @@ def create(app: App, size: str | None, pool: str | None) -> None:
     inventory.require_current()
     names = check_new_names(app.selector.split(","), inventory.names)
     home = inventory.pool(pool or "primary").name
-    size_bytes = _size(size or inventory.defaults.get("size") or "8G")
+    size_bytes = _size(inventory.defaults.get("size") or "8G" if size is None else size)
     leftovers.sweep(app, inventory)
     for name in names:
         with app.report.item(name), locks.guest_lock(app.host, name):

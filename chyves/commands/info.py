@@ -70,7 +70,7 @@ def _running(shown: Shown) -> str:
     now = shown.status
     if now.bhyve:
         return f"{'YES' if now.supervisor else 'UNSUPERVISED'} ({now.bhyve})"
-    return "NO" if now.is_down else now.phase.upper()
+    return "NO" if now.phase in ("stopped", "left") else now.phase.upper()
 
 
 def _rcboot(shown: Shown) -> str:
@@ -128,9 +128,10 @@ def info(app: App, words: tuple[str, ...]) -> None:
     inventory = app.inventory
     flags = "".join(words) or inventory.globals.get("default_info_flags") or "-h"
     flags = flags.replace("-", "")
-    if "h" in flags:
+    if "h" in flags and (words or not app.output.json):
         _help(app)
         return
+    flags = flags.replace("h", "")
     show(app, inventory, inventory.guests, flags)
 
 

@@ -14,7 +14,7 @@ def near(word: str, known: Iterable[str], what: str) -> str:
     """
     import difflib  # needed after a mistake only
 
-    words = list(known)
+    words = list(dict.fromkeys(known))
     close = difflib.get_close_matches(word, words, n=3)
     if close:
         return f"did you mean {' or '.join(close)}?"

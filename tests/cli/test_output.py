@@ -163,6 +163,19 @@ def test_nobody_reads_the_output(words: str, guests: Chyves) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_output_that_cannot_be_written_is_no_bug(guests: Chyves) -> None:
+    with open("/dev/full", "wb") as full:
+        done = process(guests, "web", "set", "cpu=3", stdout=full.fileno())
+    assert done.returncode == Exit.FAILED
+    assert done.stderr.startswith("chyves: cannot write the output: No space left on device\n")
+    assert "cpu=3\n" in guests.file("/chyves/tank/guests/web/.config/.cfg")
+
+
+def test_info_as_json_needs_no_flags(guests: Chyves) -> None:
+    assert [guest["name"] for guest in guests.json("info")] == ["db", "web"]
+    assert guests("info").out.startswith("chyves info -<flags>")
+
+
 def test_only_the_first_lines_are_read(guests: Chyves) -> None:
     command = f"{sys.executable} -m chyves -q help | head -n 1"
     env = {**os.environ, "CHYVES_SIMULATE": str(guests.directory)}

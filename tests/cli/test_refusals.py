@@ -301,6 +301,11 @@ def test_a_full_pool(line: str, stocked: Chyves, with_source: Callable[[str], st
     stocked.refused(with_source(line), code=Exit.PRECONDITION)
 
 
+def test_an_empty_size_is_no_size(guests: Chyves) -> None:
+    """As from a script whose variable is not set."""
+    assert guests.refused("new create", "", code=Exit.USAGE).startswith("not a size: ''")
+
+
 def test_a_full_pool_can_be_emptied(stocked: Chyves) -> None:
     fill(World(stocked.directory), "tank")
     assert stocked("web delete --yes").out == "web: deleted\n"

@@ -52,6 +52,7 @@ def test_bhyve_is_killed(runs: Runs) -> None:
     runs.booted()
     runs.bhyve().kill()
     assert runs.wait_for_phase("failed")["last_end"] == "bhyve was ended by SIGKILL"
+    assert "FAILED" in runs.chyves("list").out
     runs.assert_nothing_left()
 
 

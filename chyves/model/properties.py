@@ -9,17 +9,12 @@ from typing import NamedTuple
 from chyves.errors import Conflict, Invalid, NotFound
 from chyves.model import numbers
 from chyves.model.config import require_key, require_value
+from chyves.model.guest_properties import GUEST_PROPERTIES, UEFI_FILL, VNC_FILL
+from chyves.model.host_properties import GLOBAL_PROPERTIES, POOL_PROPERTIES
 from chyves.model.kinds import DEVICES, NOTHING
 from chyves.model.numbers import Taken
 from chyves.model.options import WIRED, split_bargs
 from chyves.model.property import Effect, Property, Scope
-from chyves.model.property_table import (
-    GLOBAL_PROPERTIES,
-    GUEST_PROPERTIES,
-    POOL_PROPERTIES,
-    UEFI_FILL,
-    VNC_FILL,
-)
 from chyves.model.words import near
 
 __all__ = ["Effect", "Property", "Scope"]

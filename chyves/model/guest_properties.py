@@ -1,32 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The table of all properties: of pools, of the host (global), of guests and their defaults."""
+"""The table of the properties of guests and of their defaults."""
 
 from collections.abc import Callable
 
 from chyves.model import kinds
-from chyves.model.kinds import (
-    MANY,
-    ON_OFF,
-    YES_NO,
-    Checked,
-    Integer,
-    Kind,
-    Pattern,
-    Text,
-    one_of,
-)
-from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
+from chyves.model.kinds import MANY, YES_NO, Checked, Integer, Kind, Pattern, Text, one_of
+from chyves.model.layout import GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
 from chyves.model.property import Effect, Property, Scope
-
-
-def _pool(name: str, initial: str, help_: str) -> Property:
-    managed = "chyves dataset keeps it"
-    return Property(name, Text(), help_, {Scope.POOL: initial}, managed)
-
-
-def _global(name: str, kind: Kind, initial: str | None, help_: str, managed: str = "") -> Property:
-    return Property(name, kind, help_, {Scope.GLOBAL: initial}, managed)
 
 
 def _default(name: str, kind: Kind, initial: str, help_: str) -> Property:
@@ -76,8 +57,6 @@ def _taken_by(split: Callable[[str], object]) -> Callable[[str], str]:
     return parse
 
 
-INFO_FLAGS = "zbprvstcudnaklwhH"
-
 _OPERATING_SYSTEMS = one_of(
     "default openbsd openbsd60 openbsd59 openbsd58 openbsd57 netbsd debian d8lvm centos6 centos7 "
     "arch gentoo coreos coreossecure vyos custom"
@@ -98,132 +77,7 @@ _DEDUP = one_of(
 )
 _CACHE = one_of("inherit all metadata none")
 _SIZE = Checked(kinds.normal_size, "a size such as 512M or 8G")
-_DEV_MODE = Pattern(r"-[xvn]+", "shell flags out of -xvn", ("off", "on"))
-_NETWORK = "chyves network keeps it"
 _OPTIONS = Pattern(r"[^\s,]+(,[^\s,]+)*", "options of bhyve with commas between, without blanks")
-
-POOL_PROPERTIES = (
-    _pool("creation", "", "When and by which version the datasets were made."),
-    _pool("dataset_version", DATASET_VERSION, "Version of the datasets of the pool."),
-    _pool("dataset_role", "", "What the pool is: primary, secondary or offline."),
-)
-
-GLOBAL_PROPERTIES = (
-    _global("auto_load_kernel_mods", YES_NO, "yes", "Whether missing kernel modules are loaded."),
-    _global(
-        "check_for_updates",
-        one_of("off daily weekly monthly always"),
-        "off",
-        "How often newer versions are looked for; chyves 0.2.0 did so weekly, without being asked.",
-    ),
-    _global(
-        "check_for_updates_timeout_seconds",
-        Integer(1, 3600),
-        "2",
-        "How many seconds looking for a newer version may take.",
-    ),
-    _global(
-        "check_for_updates_last_check",
-        Checked(kinds.date, "a date, YYYYMMDD"),
-        "",
-        "When a newer version was looked for last.",
-    ),
-    _global(
-        "check_for_updates_last_check_status",
-        one_of("0 1"),
-        "0",
-        "Whether a newer version is known: 1 is yes.",
-    ),
-    _global(
-        "check_for_updates_unique_id",
-        Checked(kinds.uuid, "a UUID"),
-        "",
-        "The identity that chyves 0.2.0 sent when it looked for a newer version.",
-    ),
-    _global(
-        "console_start_offset",
-        Integer(0, kinds.IF_MAXUNIT),
-        "50",
-        "Lowest number of a null-modem pair that a new guest gets.",
-    ),
-    _global(
-        "consolidate_bhyve_pci_devices",
-        YES_NO,
-        "no",
-        "Whether devices of a kind share PCI slots as functions, eight in each.",
-    ),
-    _global(
-        "default_clone_flag",
-        one_of("-ce -cu -ie -iu"),
-        "-iu",
-        "How guests are cloned: c on ZFS clones, i independent; e the same properties, u unique.",
-    ),
-    _global(
-        "default_info_flags",
-        kinds.flags(INFO_FLAGS, f"flags of info, out of -{INFO_FLAGS}"),
-        "-h",
-        "Columns of info without flags.",
-    ),
-    _global(
-        "default_list_flags",
-        kinds.flags(INFO_FLAGS, f"flags of info, out of -{INFO_FLAGS}"),
-        "-skdp",
-        "Columns of list.",
-    ),
-    _global("dev_mode", _DEV_MODE, "off", "Kept for chyves 0.2.0, where it allowed the word dev."),
-    Property(
-        "eject_iso_on_n_reboot",
-        Integer(0, MANY),
-        "At which reboot of a guest its installation medium is taken out; 0 is never.",
-        {Scope.GLOBAL: "1", Scope.GUEST: None},
-    ),
-    _global(
-        "network_design_mode",
-        one_of("auto system"),
-        "auto",
-        "Who makes bridges and taps: auto is chyves, system is the administrator.",
-    ),
-    _global(
-        "log_mode",
-        one_of("dual host guest off"),
-        "dual",
-        "Where is logged: in the host's folder, in that of the guest, or both.",
-    ),
-    _global("log_to_file", YES_NO, "yes", "Whether log files are written."),
-    _global(
-        "restrict_new_property_names",
-        ON_OFF,
-        "on",
-        "Whether a guest can have only properties that chyves knows.",
-    ),
-    _global("stdout_level", Integer(0, 3), "2", "How much is said, from 0 nothing to 3 all."),
-    _global(
-        "tap_start_offset",
-        Integer(0, kinds.IF_MAXUNIT),
-        "50",
-        "Lowest number of a tap that a new interface gets.",
-    ),
-    _global("tap_up_by_default", YES_NO, "yes", "Whether a tap comes up when a guest opens it."),
-    _global(
-        "vlan_iface_base_name",
-        Pattern(r"[a-z]{1,10}", "lower-case letters"),
-        "vlan",
-        "What the names of VLAN interfaces begin with.",
-    ),
-    _global(
-        "uefi_vnc_port_start_offset",
-        Integer(1, 65535),
-        "5900",
-        "Lowest VNC port that a guest gets.",
-    ),
-    _global(
-        "bridge{n}_phy_attach",
-        Checked(kinds.uplink, "a network card or VLAN", ("private",)),
-        None,
-        "Where the bridge leads; chyves network bridge{n} attach changes the host as well.",
-    ),
-    _global("bridge{n}_tap_members", Text(), None, "The taps of the bridge.", _NETWORK),
-)
 
 GUEST_PROPERTIES = (
     _both(

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from chyves.app import App
+from chyves.commands.forms import forms_of, in_hint
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import ChyvesError, Exit, Invalid
 from chyves.model.words import near
@@ -60,8 +61,9 @@ class Root(Lazy):
             ctx.obj.command = word
             return super().resolve_command(ctx, args)
         if word in GUEST_VERBS:
-            synopsis = GUEST_VERBS[word].synopsis[0]
-            raise Invalid(f"{word} of which guest?", hint=f"chyves {synopsis}")
+            if not set(args).isdisjoint(ctx.help_option_names):
+                return word, GUEST_VERBS[word].load(), ["--help"]
+            raise Invalid(f"{word} of which guest?", hint=in_hint(word))
         if len(args) == 1 and not ctx.resilient_parsing:
             raise Invalid(
                 f"no such command: {word}",
@@ -96,7 +98,7 @@ def _root() -> Root:
 @click.pass_context
 def _no_command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
-        TOP_COMMANDS["help"].load().invoke(ctx)
+        ctx.invoke(TOP_COMMANDS["help"].load())
 
 
 def run(arguments: list[str], app: App | None = None) -> int:
@@ -137,17 +139,22 @@ def _invoke(words: list[str], app: App) -> int:
             root.invoke(context)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except ChyvesError as error:
-        app.report.failed(error)
-    except click.ClickException as error:
-        app.report.failed(_usage(error))
+    except (ChyvesError, click.ClickException) as error:
+        app.output.json |= _wants_json(words)
+        app.report.failed(error if isinstance(error, ChyvesError) else _usage(error))
     return int(app.finish())
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Tell whether JSON is asked for in a line that could not be read to its end."""
+    return "--json" in words[: words.index("--") if "--" in words else len(words)]
 
 
 def _usage(error: click.ClickException) -> Invalid:
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx:
-        hint = error.ctx.get_usage().replace("\n", " ")
+        word = error.ctx.info_name or ""
+        hint = in_hint(word) if forms_of(word) else "'chyves help' shows all"
     return Invalid(error.format_message().rstrip("."), hint=hint)
 
 

@@ -12,16 +12,13 @@ from chyves.backend import guests, locks, store, zfs
 from chyves.commands import info
 from chyves.commands.create import create_disk
 from chyves.commands.delete import refuse_dependants
+from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed
 from chyves.errors import Invalid, NotFound, NotPermitted, Precondition
 from chyves.model import kinds, layout
 from chyves.model.guest import Guest
 from chyves.model.properties import Context, Scope, validate
 
-FORMS = (
-    "disk list, disk add [<size>], disk delete disk{n}, disk resize disk{n} <size>, "
-    "disk disk{n} description|notes <text>"
-)
 KEYS = ("{}_description", "{}_notes", "virtio_block_options_{}")
 """Properties that a disk has, and that go when it goes."""
 
@@ -48,7 +45,7 @@ def disk(app: App, words: tuple[str, ...]) -> None:
         case (name, ("description" | "notes") as what, *text) if text:
             _change(app, partial(annotate, name=name, what=what, text=" ".join(text)))
         case _:
-            raise Invalid(f"no such disk command: {' '.join(words)}", hint=FORMS)
+            raise misunderstood("disk", words)
 
 
 def _change(app: App, act: Act) -> None:

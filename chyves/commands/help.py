@@ -7,7 +7,9 @@ from chyves import __version__
 from chyves.app import App
 from chyves.commands.options import Reading
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
+from chyves.errors import Invalid
 from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
+from chyves.model.words import near
 
 LEGEND = (
     ("<guest>", "the name of one guest"),
@@ -42,9 +44,14 @@ def _versions(app: App) -> dict[str, str]:
 
 
 @click.command("help", cls=Reading)
-@click.pass_obj
-def help_command(app: App) -> None:
-    """Show the whole command language."""
+@click.argument("command", required=False)
+@click.pass_context
+def help_command(ctx: click.Context, command: str | None) -> None:
+    """Show the whole command language, or one command with its options."""
+    app: App = ctx.obj
+    if command:
+        _explain(ctx, command)
+        return
     app.report.data = {
         "version": __version__,
         "commands": [_as_data(word, entry) for word, entry in _entries()],
@@ -58,7 +65,19 @@ def help_command(app: App) -> None:
     app.output.line("\nWORDS:")
     for word, meaning in LEGEND:
         app.output.line(f"  {word:<14}{meaning}")
-    app.output.line("\nOptions of each command: chyves <command> --help. More: man chyves")
+    app.output.line("\nOptions of each command: chyves help <command>. More: man chyves")
+
+
+def _explain(ctx: click.Context, word: str) -> None:
+    entries = dict(_entries())
+    if word not in entries:
+        hint = near(word, entries, "commands") or "'chyves help' shows all"
+        raise Invalid(f"no such command: {word}", hint=hint)
+    command = entries[word].load()
+    app: App = ctx.obj
+    app.report.data = {"version": __version__, "commands": [_as_data(word, entries[word])]}
+    with command.make_context(word, [], parent=ctx.parent, resilient_parsing=True) as context:
+        app.output.line(command.get_help(context))
 
 
 def _entries() -> list[tuple[str, Entry]]:

@@ -9,7 +9,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, store, zfs
 from chyves.backend.disks import disks_of
-from chyves.commands.options import talk_options
+from chyves.commands.options import Verb, talk_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
 from chyves.model.guest import Disk, Guest
@@ -118,6 +118,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 
 @click.command(
     "info",
+    cls=Verb,
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
     params=talk_options(short=False),
 )

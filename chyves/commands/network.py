@@ -6,15 +6,10 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, net, numbers, store, wiring
 from chyves.backend.facts import gather_facts
+from chyves.commands.forms import misunderstood
 from chyves.commands.options import Changing
 from chyves.errors import Invalid, Precondition
 from chyves.model import kinds, layout, network
-
-FORMS = (
-    "chyves network bridge{n} attach <interface>|private|default, "
-    "chyves network <guest> add tap|tap{n}|vale{s} [bridge{n}], "
-    "chyves network <guest> remove tap{n}|vale{s}"
-)
 
 
 @click.command("network", cls=Changing)
@@ -43,7 +38,7 @@ def network_command(app: App, words: tuple[str, ...]) -> None:
         case (name, "remove", interface):
             remove(app, inventory, name, interface)
         case _:
-            raise Invalid(f"no such network command: {' '.join(words)}", hint=FORMS)
+            raise misunderstood("network", words)
 
 
 def _change_bridge(app: App, bridge: str, uplink: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chyves.app import App
+from chyves.commands.forms import forms_of
 
 
 def _into(
@@ -32,11 +33,20 @@ def _set_output(name: str, value: bool) -> Callable[[App, Any], None]:
     return lambda app, _: setattr(app.output, name, value)
 
 
+class Directory(click.Path):
+    """A directory, there or to be made. Nothing is none: as from a variable that is not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("no directory is named", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def simulate_option() -> click.Option:
     return click.Option(
         ["--simulate"],
         metavar="DIR",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Directory(path_type=Path, file_okay=False),
         expose_value=False,
         is_eager=True,
         default=lambda: os.environ.get("CHYVES_SIMULATE") or None,
@@ -89,7 +99,17 @@ def changing_options() -> list[click.Parameter]:
     ]
 
 
-class Reading(click.Command):
+class Verb(click.Command):
+    """A command whose help begins with all of its forms."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        prefix = "Usage: "
+        for form in forms_of(ctx.info_name or ""):
+            formatter.write_usage("chyves", f"{form} [options]", prefix)
+            prefix = " " * len(prefix)
+
+
+class Reading(Verb):
     """A verb that only looks: it needs no root and starts a fixed number of programs."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -97,7 +117,7 @@ class Reading(click.Command):
         self.params.extend(reading_options())
 
 
-class Mixed(click.Command):
+class Mixed(Verb):
     """A word under which some forms only look and others change something."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -106,7 +126,7 @@ class Mixed(click.Command):
         self.params.extend(options.values())
 
 
-class Changing(click.Command):
+class Changing(Verb):
     """A verb that changes something: it needs root, and says with --dry-run what it would do."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:

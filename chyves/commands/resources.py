@@ -11,6 +11,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import locks, store, zfs
+from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed
 from chyves.errors import ChyvesError, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
@@ -45,11 +46,7 @@ def _dispatch(app: App, kind: str, words: tuple[str, ...]) -> None:
         case ("delete", name):
             delete(app, kind, name)
         case _:
-            verb = kind.lower()
-            raise Invalid(
-                f"no such {verb} command: {' '.join(words) or '(nothing)'}",
-                hint=f"chyves {verb} {WORDS}",
-            )
+            raise misunderstood(kind.lower(), words)
 
 
 def show(app: App, kind: str) -> None:

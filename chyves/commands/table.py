@@ -50,7 +50,7 @@ TOP_COMMANDS: dict[str, Entry] = {
         ),
         "Keep UEFI firmware.",
     ),
-    "help": Entry("help", "help_command", ("help",), "Show this."),
+    "help": Entry("help", "help_command", ("help [<command>]",), "Show this, or one command."),
     "info": Entry("info", "info", ("info [-abcdhknprstuvwzl]",), "Show guests in columns."),
     "iso": Entry(
         "resources",

@@ -695,8 +695,9 @@ def list_property(chyves: Chyves, tmp_path: Path) -> None:
 # -- help and versions --------------------------------------------------------------------------
 
 
-@example("help")
+@example("help [<command>]")
 def help_(chyves: Chyves, tmp_path: Path) -> None:
+    assert chyves("help start").out == chyves("start --help").out == chyves("web start -h").out
     text = chyves("help").out
     lines = text.splitlines()
     assert lines[0] == f"chyves {__version__}, bhyve virtual-machine manager"

@@ -219,20 +219,14 @@ class _Steps:
         and backports."""
         form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
         targets = self.run("apt-get", "indextargets", "--format", form, "Created-By: Packages")
-        mirror = next(
-            (
-                u
-                for u, *rest in map(str.split, targets.splitlines())
-                if rest == ["bookworm", "main"]
-            ),
-            None,
-        )
+        lines = (line.split(" ", 1) for line in targets.splitlines())
+        mirror = {suite: uri for uri, suite in lines}.get("bookworm main")
         if not mirror:
             raise CannotBuild("apt on this machine is not configured for bookworm main")
         for name in ("sources", "lists/partial", "cache/archives/partial"):
             (self.work / "apt" / name).mkdir(parents=True)
         (self.work / "apt" / "sources" / "lab.sources").write_text(
-            f"Types: deb\nURIs: {mirror[1]}\nSuites: {' '.join(SUITES.values())}\n"
+            f"Types: deb\nURIs: {mirror}\nSuites: {' '.join(SUITES.values())}\n"
             "Components: main contrib\n"
             "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         )

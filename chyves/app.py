@@ -62,11 +62,13 @@ class App:
                 "only root may do this", hint="run it with doas or sudo, or look with --dry-run"
             )
 
-    def guest_names_for_completion(self) -> Iterable[str]:
-        """Return the names of all guests; none, rather than a complaint, if that cannot be."""
+    def selectors_for_completion(self) -> Iterable[str]:
+        """Return the names of all guests and groups; none, rather than a complaint, if that cannot
+        be."""
         try:
             self.output.quiet = True
-            return [guest.name for guest in self.inventory.guests]
+            inventory = self.inventory
+            return [*inventory.names, *(f":{group}" for group in inventory.groups())]
         except Exception:
             return []
 

@@ -74,7 +74,8 @@ class Root(Lazy):
         return word, Verbs(word, add_help_option=True, options_metavar=""), args[1:]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [*ctx.obj.guest_names_for_completion(), "all", "defaults", "global"]
+        known = ctx.obj.selectors_for_completion()
+        names = [*known, "all", "defaults", "global", "rcboot"]
         head, comma, last = incomplete.rpartition(",")
         guests = [CompletionItem(head + comma + n) for n in names if n.startswith(last)]
         return [*super().shell_complete(ctx, incomplete), *guests]

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # source this file in ~/.tcshrc
 complete chyves \
-    'p/1/`echo all defaults global dataset firmware help info iso list network version; chyves -q -H list | cut -f 1`/' \
+    'p/1/`echo all defaults global rcboot dataset firmware help info iso list network version; chyves -q -H list | cut -f 1`/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
     'n/disk/(add delete list resize)/' \
     'n/firmware/(delete import list rename)/' \
     'n/get/(all)/' \
+    'n/group/(add remove)/' \
     'n/iso/(delete import list rename)/' \
-    'n/list/(bridges defaults disks firmware global iso pools properties snapshots)/' \
+    'n/list/(bridges defaults disks firmware global groups iso pools properties snapshots)/' \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(clone console create delete disk get move reclaim rename set snapshot start stop unset upgrade)/'
+    'p/2/(clone console create delete disk get group move reclaim rename set snapshot start stop unset upgrade)/'

@@ -10,7 +10,7 @@ from chyves.backend.host import Host
 from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
-from chyves.model.guest import Guest
+from chyves.model.guest import Guest, boot_order, members
 from chyves.model.selector import ALL, parse_selector
 
 
@@ -111,7 +111,12 @@ class Inventory(NamedTuple):
         there is no pool they could be on."""
         if not self.pools and selector != ALL:
             self.primary()
-        return [self.guest(name) for name in parse_selector(selector, self.names)]
+        names = parse_selector(selector, self.names, self.groups(), boot_order(self.guests))
+        return [self.guest(name) for name in names]
+
+    def groups(self) -> dict[str, list[str]]:
+        """Return the names of the guests of each group."""
+        return members(self.guests)
 
     def single(self, selector: str) -> Guest:
         """Return the one guest a selector names. Raises NotFound, Invalid, Conflict."""

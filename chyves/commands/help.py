@@ -14,6 +14,8 @@ from chyves.model.words import near
 LEGEND = (
     ("<guest>", "the name of one guest"),
     ("<guest>[,...]", "one name, or several with commas between"),
+    (":<group>", "the guests of a group, also in a list"),
+    ("rcboot", "the guests that start at boot, also in a list"),
     ("all", "every guest"),
     ("[ ]", "may be left out"),
     ("a|b", "a or b"),

@@ -19,8 +19,8 @@ from chyves.model.words import near
 @click.argument("words", nargs=-1, metavar="[WORD [NAME]]")
 @click.pass_obj
 def list_command(app: App, words: tuple[str, ...]) -> None:
-    """Show all guests; or bridges, defaults, disks, firmware, global properties, media, pools,
-    known properties, snapshots; or one property of all guests."""
+    """Show all guests; or bridges, defaults, disks, firmware, global properties, groups, media,
+    pools, known properties, snapshots; or one property of all guests."""
     if not words:
         list_guests(app)
         return
@@ -83,6 +83,14 @@ def list_global(app: App, name: str) -> None:
             rows += [(pool.name, kind, key, value) for key, value in sorted(values.items())]
     app.report.data = data
     app.output.table(("Pool:", "Type:", "Property:", "Value:"), rows)
+
+
+def list_groups(app: App, _: str) -> None:
+    """Show the groups, and which guests are in each."""
+    groups = app.inventory.groups()
+    app.report.data = [{"name": name, "guests": members} for name, members in groups.items()]
+    rows = [(name, ",".join(members)) for name, members in groups.items()]
+    app.output.table(("Group:", "Guests:"), rows)
 
 
 def list_properties(app: App, _: str) -> None:
@@ -156,6 +164,7 @@ LISTS: dict[str, Callable[[App, str], None]] = {
     "disks": list_disks,
     "firmware": lambda app, _: resources.show(app, "Firmware"),
     "global": list_global,
+    "groups": list_groups,
     "iso": lambda app, _: resources.show(app, "ISO"),
     "pools": list_pools,
     "properties": list_properties,

@@ -200,7 +200,7 @@ def _set_checked(
     wanted = _validated(Scope.GUEST, values, context)
     template = next((one.value for one in wanted if one.effect is Effect.READ_ONLY), "")
     if template != "no" and _differs(current, wanted):
-        _require_no_template(guest)
+        require_no_template(guest)
     _write(app, guest, current, _values(wanted), template)
     _report(app, guest.name, current, wanted)
 
@@ -224,7 +224,7 @@ def _write(
         undo.pop_all()
 
 
-def _require_no_template(guest: Guest) -> None:
+def require_no_template(guest: Guest) -> None:
     if guest.is_template:
         raise Precondition(
             "a template is read-only", hint=f"chyves {guest.name} set template=no comes first"
@@ -253,7 +253,7 @@ def unset(app: App, name: str) -> None:
     inventory.require_current()
     for guest in inventory.select(app.selector):
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            _require_no_template(guest)
+            require_no_template(guest)
             _require_possible(app, guest, {name: ""})
             require_may_unset(name, guest.config)
             path = layout.guest_config(guest.pool, guest.name)

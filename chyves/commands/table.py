@@ -68,6 +68,7 @@ TOP_COMMANDS: dict[str, Entry] = {
             "list disks",
             "list firmware",
             "list global [<pool>|primary]",
+            "list groups",
             "list iso",
             "list pools",
             "list properties",
@@ -124,6 +125,12 @@ GUEST_VERBS: dict[str, Entry] = {
         "get",
         ("<guest>[,...]|all|defaults|global get <property>|all",),
         "Show properties.",
+    ),
+    "group": Entry(
+        "groups",
+        "group",
+        ("<guest>[,...]|all group add|remove :<group>[,...]",),
+        "Put guests into groups, or take them out.",
     ),
     "move": Entry(
         "move", "move", ("<guest>[,...]|all move <pool>",), "Take guests to another pool."

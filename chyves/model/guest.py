@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One guest, and where each of its values comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,8 +9,9 @@ from typing import NamedTuple
 from chyves.errors import Invalid, Precondition
 from chyves.model.config import ConfigFile
 from chyves.model.kinds import NOTHING, size_bytes
-from chyves.model.layout import GUEST_VERSION
+from chyves.model.layout import GUEST_VERSION, version_key
 from chyves.model.properties import Scope, find
+from chyves.model.selector import group_names
 
 
 class Loader(StrEnum):
@@ -119,8 +120,17 @@ class Guest:
 
     @property
     def rcboot(self) -> int:
-        """Its turn at boot, highest first; 0 is none. Raises Invalid."""
-        return int(self.checked("rcboot"))
+        """Its turn at boot, highest first; 0 is none. What is no number counts as 1: somebody has
+        written it for the guest to start, and lists show that it does."""
+        try:
+            return int(self.checked("rcboot"))
+        except Invalid:
+            return 0 if self.value("rcboot") in ("", NOTHING) else 1
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups it is in."""
+        return group_names(self.value("groups"))
 
     @property
     def eject_after(self) -> int:
@@ -175,3 +185,20 @@ class Guest:
                 hint="it was made by a newer chyves: upgrade this one",
             )
         return None
+
+
+def members(guests: Iterable[Guest]) -> dict[str, list[str]]:
+    """Return the names of the guests of each group, by groups in the order people expect."""
+    found: dict[str, list[str]] = {}
+    for guest in guests:
+        for group in guest.groups:
+            found.setdefault(group, []).append(guest.name)
+    return {group: found[group] for group in sorted(found, key=version_key)}
+
+
+def boot_order(guests: Iterable[Guest]) -> list[str]:
+    """Return the names of the guests that start with the host: the highest ``rcboot`` first, those
+    that have the same by name."""
+    starting = [guest for guest in guests if guest.rcboot]
+    starting.sort(key=lambda guest: (-guest.rcboot, version_key(guest.name)))
+    return [guest.name for guest in starting]

@@ -8,6 +8,7 @@ from chyves.model.kinds import MANY, YES_NO, Checked, Integer, Kind, Pattern, Te
 from chyves.model.layout import GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
 from chyves.model.property import Effect, Property, Scope
+from chyves.model.selector import check_groups
 
 
 def _default(name: str, kind: Kind, initial: str, help_: str) -> Property:
@@ -142,6 +143,12 @@ GUEST_PROPERTIES = (
     _default("disk_primarycache", _CACHE, "inherit", "What of new disks is cached in memory."),
     _default("disk_secondarycache", _CACHE, "inherit", "What of new disks is cached on L2ARC."),
     _default("disk_sparse", YES_NO, "no", "Whether new disks take space only as they are filled."),
+    _guest(
+        "groups",
+        Checked(check_groups, "names with commas between", ("-",)),
+        None,
+        "The groups that the guest is in; :name selects the guests of one.",
+    ),
     _both(
         "loader",
         one_of("bhyveload grub-bhyve uefi"),

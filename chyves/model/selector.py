@@ -2,9 +2,10 @@
 """Which guests are meant, and what a guest may be called."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from chyves.errors import Conflict, Invalid, NotFound
+from chyves.model.kinds import NOTHING
 from chyves.model.layout import version_key
 from chyves.model.words import near
 
@@ -29,26 +30,51 @@ _TARGETS = (
 RESERVED = frozenset(f"{_COMMANDS} {_TARGETS}".split())
 """Words that a new guest may not be called: they mean something where a guest is named."""
 
-_LATER = {"rcboot"}
-"""Words that are to select guests by what they are, like a ``:group``."""
+BOOT = "rcboot"
+"""Selects the guests that start with the host."""
+
+GROUP = ":"
+"""Begins a word that selects the guests of a group."""
 
 
-def parse_selector(text: str, existing: Collection[str]) -> list[str]:
-    """Return the names of the guests that ``a``, ``a,b`` or ``all`` selects.
+def parse_selector(
+    text: str,
+    existing: Collection[str],
+    groups: Mapping[str, Sequence[str]] | None = None,
+    boot: Sequence[str] = (),
+) -> list[str]:
+    """Return the names of the guests that ``all`` selects, or a list of names, ``:groups`` and
+    ``rcboot``.
 
-    Names are in the order given, those of ``all`` in version order. ``a,`` is ``a`` and never a
-    command, for a guest of chyves 0.2.0 whose name is a command today. Raises NotFound for a name
-    that nobody has, Invalid for a repeated or missing one.
+    ``groups`` has the guests of each, ``boot`` those that start with the host, both in their order.
+    Guests are in the order given, each once; those of ``all`` in version order. ``a,`` is ``a`` and
+    never a command, for a guest of chyves 0.2.0 whose name is a command today. Raises NotFound for
+    a name that nobody has, Invalid for a repeated or missing one.
     """
     if text == ALL:
         return sorted(set(existing), key=version_key)
-    names = text.removesuffix(",").split(",")
-    require_once(names)
+    words = text.removesuffix(",").split(",")
+    require_once(words)
     known = set(existing)
-    for name in names:
-        if name not in known:
-            raise _unknown(name, existing)
-    return names
+    found: list[str] = []
+    for word in words:
+        if word in known:
+            found.append(word)
+        elif word.startswith(GROUP):
+            found += _members(word.removeprefix(GROUP), groups or {})
+        elif word == BOOT:
+            found += boot
+        else:
+            raise _unknown(word, existing)
+    return list(dict.fromkeys(found))
+
+
+def _members(group: str, groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    if group not in groups:
+        known = [GROUP + name for name in sorted(groups, key=version_key)]
+        hint = near(GROUP + group, known, "groups")
+        raise NotFound(f"no such group: {GROUP}{group}", hint=hint or "chyves list groups")
+    return groups[group]
 
 
 def _unknown(name: str, existing: Collection[str]) -> Invalid | NotFound:
@@ -56,8 +82,6 @@ def _unknown(name: str, existing: Collection[str]) -> Invalid | NotFound:
         return Invalid("a guest's name is missing", hint="write a,b without blanks, or all")
     if name == ALL:
         return Invalid("all cannot be part of a list", hint="say all alone, or name the guests")
-    if name.startswith(":") or name in _LATER:
-        return Invalid(f"{name} does not select guests", hint="name them: a,b, or all")
     known = sorted(existing, key=version_key)
     hint = near(name, known, "guests")
     return NotFound(f"no such guest: {name}", hint=hint or "chyves list shows all")
@@ -86,8 +110,29 @@ def check_new_names(names: Sequence[str], existing: Collection[str]) -> list[str
 def _check_name(name: str) -> None:
     if name in RESERVED:
         raise Invalid(f"{name} is a word of chyves", hint="call the guest something else")
+    _require_name(name, "guest")
+
+
+def _require_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > NAME_LENGTH:
         raise Invalid(
-            f"no name for a guest: {name!r}",
+            f"no name for a {what}: {name!r}",
             hint=f"1 to {NAME_LENGTH} letters, digits, _ . or -, not beginning with . or -",
         )
+
+
+def group_names(text: str) -> tuple[str, ...]:
+    """Return the groups that the property ``groups`` names, each once, as far as they are any."""
+    names = (name.strip().removeprefix(GROUP) for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name not in ("", NOTHING)))
+
+
+def check_groups(text: str) -> str:
+    """Return a list of groups as the property ``groups`` keeps it: each once, without the ``:``.
+
+    Raises Invalid for a name that is malformed.
+    """
+    names = group_names(text)
+    for name in names:
+        _require_name(name, "group")
+    return ",".join(names) or NOTHING

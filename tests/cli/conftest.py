@@ -166,7 +166,7 @@ def stocked(guests: Chyves, tmp_path: Path) -> Chyves:
     (tmp_path / "a.img").write_bytes(b"image")
     for kind in ("iso", "firmware"):
         guests(f"{kind} import", str(tmp_path / "a.img"), "-q")
-    guests("web set pcidev_1=virtio-rnd -q")
+    guests("web set pcidev_1=virtio-rnd groups=web,site -q")
     guests("all snapshot @one -q")
     return guests
 

@@ -9,7 +9,7 @@ from tests.cli.conftest import Chyves
 from tests.cli.lines import CHANGING
 from tests.cli.plans import same_as_the_real_run
 
-NO_PROGRAMS = {"set", "unset", "upgrade", "default", "private", "notes", "move"}
+NO_PROGRAMS = {"set", "unset", "group", "upgrade", "default", "private", "notes", "move"}
 """Words of lines that only write files, where nothing is to be changed on the host."""
 
 RUN = {"start", "stop", "reclaim", "console"}

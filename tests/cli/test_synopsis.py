@@ -351,6 +351,16 @@ def unset(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves.state() == before
 
 
+@example("<guest>[,...]|all group add|remove :<group>[,...]")
+def group(chyves: Chyves, tmp_path: Path) -> None:
+    before = chyves.state()
+    assert chyves("web,db group add :prod,:eu").out == "web: in :prod, :eu\ndb: in :prod, :eu\n"
+    assert chyves.file(CFG).endswith("\ngroups=prod,eu\n")
+    assert chyves("web group remove :prod").out == "web: in :eu\n"
+    assert chyves(":eu group remove :eu,:prod").out == "db: in no group\nweb: in no group\n"
+    assert chyves.state() == before
+
+
 # -- snapshots ----------------------------------------------------------------------------------
 
 
@@ -651,6 +661,17 @@ def list_global(chyves: Chyves, tmp_path: Path) -> None:
     assert ["tank", "pool", "dataset_version", "0005"] in rows
     assert rows_of(chyves, "list global primary") == rows_of(chyves, "list global tank")
     assert {row[0] for row in rows_of(chyves, "list global pool2")[1:]} == {"pool2"}
+
+
+@example("list groups")
+def list_groups(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("web,db group add :prod -q")
+    chyves("web group add :eu -q")
+    assert rows_of(chyves, "list groups") == [
+        ["Group:", "Guests:"],
+        ["eu", "web"],
+        ["prod", "db,web"],
+    ]
 
 
 @example("list pools")

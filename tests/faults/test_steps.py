@@ -70,6 +70,8 @@ SCENARIOS = [
     Scenario("web set template=yes description=gold"),
     Scenario("web set template=no", ("web set template=yes",)),
     Scenario("web unset disk0_notes", ("web set disk0_notes=old",)),
+    Scenario("web,db group add :prod", whole=False),
+    Scenario("web group remove :prod", ("web group add :prod",)),
     Scenario("network bridge0 attach em1"),
     Scenario("network bridge0 private"),
     Scenario("network bridge7 default"),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A guest's values, and where they come from."""
 
+from dataclasses import replace
+
 import pytest
 
 from chyves.errors import Invalid
 from chyves.model.config import ConfigFile
-from chyves.model.guest import Guest, Loader, Origin
+from chyves.model.guest import Guest, Loader, Origin, boot_order, members
 from tests.tools import CHECKOUT
 
 G4 = (CHECKOUT / "tests/data/chyves-0.2.0/g4.cfg").read_text()
@@ -88,7 +90,6 @@ def test_firmware_is_a_name_or_none() -> None:
         ("ram", "0", "ram_bytes"),
         ("loader", "lilo", "loader"),
         ("serial", "", "serial"),
-        ("rcboot", "first", "rcboot"),
         ("uefi_firmware", "../x", "firmware"),
         ("eject_iso_on_n_reboot", "-1", "eject_after"),
     ],
@@ -124,3 +125,26 @@ def test_guests_of_other_versions_are_not_started(version: str, problem: str, hi
 def test_a_guest_without_a_version_is_not_started() -> None:
     bare = Guest("g4", "tank", ConfigFile.parse("cpu=1\n"), {}, {})
     assert bare.version_problem() is not None
+
+
+def named(name: str, **properties: str) -> Guest:
+    return replace(guest(**properties), name=name)
+
+
+def test_guests_of_a_group_and_those_that_start_at_boot() -> None:
+    guests = [
+        named("a10", rcboot="2", groups="web,db"),
+        named("a2", rcboot="2", groups=":db, web ,"),
+        named("b", rcboot="10", groups="-"),
+        named("c", rcboot="-"),
+        named("d", rcboot="yes", groups="web10,web2"),
+        named("e", rcboot=""),
+    ]
+    assert boot_order(guests) == ["b", "a2", "a10", "d"]
+    assert members(guests) == {
+        "db": ["a10", "a2"],
+        "web": ["a10", "a2"],
+        "web2": ["d"],
+        "web10": ["d"],
+    }
+    assert list(members(guests)) == ["db", "web", "web2", "web10"]

@@ -91,6 +91,7 @@ EXAMPLES: list[Example] = [
     (GUEST, "creation", "long ago = then", "a\nb", "one line"),
     (GUEST, "description", "* 50% of = it's", "a\nb", "one line"),
     (GUEST, "eject_iso_on_n_reboot", "2", "", "0..99999"),
+    (GUEST, "groups", "prod,web.1", "a b", "letters"),
     (GUEST, "loader", "bhyveload", "grub", "bhyveload, grub-bhyve, uefi"),
     (GUEST, "net_ifaces", "tap5,vale0:1", "tap5,tap5", "once"),
     (GUEST, "notes", "", "a\0b", "one line"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
 from chyves.errors import Conflict, Invalid, NotFound
-from chyves.model.selector import RESERVED, check_new_names, parse_selector
+from chyves.model.selector import RESERVED, check_groups, check_new_names, parse_selector
 
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,26}", fullmatch=True).filter(
     lambda name: name not in RESERVED
@@ -55,8 +55,6 @@ def test_an_unknown_name_brings_a_suggestion() -> None:
         ("web,,db", "missing"),
         (",web", "missing"),
         ("web,all", "part of a list"),
-        (":boot", "does not select"),
-        ("rcboot", "does not select"),
     ],
 )
 def test_what_cannot_select_is_refused(text: str, reason: str) -> None:
@@ -99,6 +97,72 @@ def test_a_name_in_use_or_twice_is_refused() -> None:
         check_new_names(["new", "web"], ["web"])
     with pytest.raises(Invalid, match="new is named twice"):
         check_new_names(["new", "web", "new"], [])
+
+
+GROUPS = {"prod": ["web10", "db"], "test": ["db", "web2"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "selected"),
+    [
+        (":prod", "web10 db"),
+        (":prod,:test", "web10 db web2"),
+        ("web2,:prod", "web2 web10 db"),
+        ("db,:test,web", "db web2 web"),
+        ("rcboot", "web2 web10"),
+        ("db,rcboot,:test", "db web2 web10"),
+        (":test,", "db web2"),
+    ],
+)
+def test_groups_and_what_starts_at_boot(text: str, selected: str) -> None:
+    names = ["db", "web", "web2", "web10"]
+    assert parse_selector(text, names, GROUPS, ["web2", "web10"]) == selected.split()
+
+
+def test_nothing_starts_at_boot() -> None:
+    assert parse_selector("rcboot", ["web"], {}, []) == []
+
+
+def test_an_unknown_group_brings_a_suggestion() -> None:
+    for text in (":prd", "web,:prd"):
+        with pytest.raises(NotFound, match="no such group: :prd") as refusal:
+            parse_selector(text, ["web"], GROUPS)
+        assert refusal.value.hint == "did you mean :prod?"
+    with pytest.raises(NotFound, match="no such group: :") as refusal:
+        parse_selector(":", ["web"], GROUPS)
+    assert refusal.value.hint == "groups: :prod, :test"
+    with pytest.raises(NotFound) as refusal:
+        parse_selector(":x", ["web"])
+    assert refusal.value.hint == "chyves list groups"
+
+
+def test_a_guest_is_no_group_and_a_group_no_guest() -> None:
+    with pytest.raises(NotFound, match="no such group: :web"):
+        parse_selector(":web", ["web"], GROUPS)
+    with pytest.raises(NotFound, match="no such guest: prod"):
+        parse_selector("prod", ["web"], GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("prod", "prod"),
+        (":prod", "prod"),
+        ("prod,:web,prod", "prod,web"),
+        ("a, b ,", "a,b"),
+        ("", "-"),
+        ("-", "-"),
+        ("all,rcboot", "all,rcboot"),
+    ],
+)
+def test_groups_as_they_are_kept(text: str, kept: str) -> None:
+    assert check_groups(text) == kept
+
+
+@pytest.mark.parametrize("text", ["a b", "a/b", ".a", "a,-b", "x" * 28, "::a", "é"])
+def test_what_a_group_cannot_be_called(text: str) -> None:
+    with pytest.raises(Invalid, match="no name for a group"):
+        check_groups(text)
 
 
 @given(st.lists(NAMES, unique=True, min_size=1, max_size=6))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What all tests share."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--regenerate", action="store_true", help="rewrite the golden files, to be read in a diff"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Let fsync(2) return at once: no test cuts the power of the machine it runs on. The lab has
+    real devices to wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not os.environ.get("CHYVES_LAB"):
+            patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture

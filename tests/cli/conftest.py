@@ -17,6 +17,7 @@ from chyves.errors import Exit
 from chyves.simulator.host import SimulatedHost, open_simulated_host
 from chyves.simulator.programs import execute_captured
 from chyves.simulator.world import Machine, World
+from tests import prepared
 
 SIMULATED = "chyves: the host is simulated, in "
 
@@ -135,40 +136,77 @@ def _digest(path: Path) -> str:
     return f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chyves:
-    """A host with two pools, on which chyves is not set up."""
-    monkeypatch.setenv("CHYVES_SIMULATE_GUEST", "scripted")
-    directory = tmp_path / "host"
+def make_bare(directory: Path) -> Chyves:
     World.make(directory, Machine(pools={"tank": 64 << 30, "pool2": 64 << 30}))
     return Chyves(directory)
 
 
-@pytest.fixture
-def chyves(bare: Chyves) -> Iterator[Chyves]:
-    """A host with chyves on the pool tank; nothing runs on it any more afterwards."""
-    bare("dataset tank install -q")
-    yield bare
-    if any(process.title.startswith("bhyve") for process in bare.host.processes()):
-        bare("all reclaim -q")
+def make_installed(directory: Path) -> Chyves:
+    chyves = make_bare(directory)
+    chyves("dataset tank install -q")
+    return chyves
 
 
-@pytest.fixture
-def guests(chyves: Chyves) -> Chyves:
-    """A host with the guests web and db on it; nothing else, and nothing runs."""
+def make_guests(directory: Path) -> Chyves:
+    chyves = make_installed(directory)
     chyves("web,db create 1M -q")
     return chyves
 
 
+def make_stocked(directory: Path) -> Chyves:
+    chyves = make_guests(directory)
+    image = directory.with_name("a.img")
+    image.write_bytes(b"image")
+    for kind in ("iso", "firmware"):
+        chyves(f"{kind} import", str(image), "-q")
+    chyves("web set pcidev_1=virtio-rnd groups=web,site -q")
+    chyves("all snapshot @one -q")
+    return chyves
+
+
+Put = Callable[[str, Callable[[Path], Chyves]], Chyves]
+
+
 @pytest.fixture
-def stocked(guests: Chyves, tmp_path: Path) -> Chyves:
+def put(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Put]:
+    """Put a host there, of that name and made so; nothing runs on it any more afterwards."""
+    monkeypatch.setenv("CHYVES_SIMULATE_GUEST", "scripted")
+    chyves = Chyves(tmp_path / "host")
+
+    def put_there(name: str, make: Callable[[Path], Chyves]) -> Chyves:
+        prepared.put_host(tmp_path_factory, name, chyves.directory, make)
+        return chyves
+
+    yield put_there
+    if any(process.title.startswith("bhyve") for process in chyves.host.processes()):
+        chyves("all reclaim -q")
+
+
+@pytest.fixture
+def bare(put: Put) -> Chyves:
+    """A host with two pools, on which chyves is not set up."""
+    return put("bare", make_bare)
+
+
+@pytest.fixture
+def chyves(put: Put) -> Chyves:
+    """A host with chyves on the pool tank."""
+    return put("installed", make_installed)
+
+
+@pytest.fixture
+def guests(put: Put) -> Chyves:
+    """A host with the guests web and db on it; nothing else, and nothing runs."""
+    return put("guests", make_guests)
+
+
+@pytest.fixture
+def stocked(put: Put, tmp_path: Path) -> Chyves:
     """A host on which each line of tests/cli/lines.py has something to work on."""
     (tmp_path / "a.img").write_bytes(b"image")
-    for kind in ("iso", "firmware"):
-        guests(f"{kind} import", str(tmp_path / "a.img"), "-q")
-    guests("web set pcidev_1=virtio-rnd groups=web,site -q")
-    guests("all snapshot @one -q")
-    return guests
+    return put("stocked", make_stocked)
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 
 import pytest
 
-from tests.cli.conftest import Chyves, bare, chyves
+from tests.cli.conftest import Chyves, bare, chyves, put
 from tests.faults.killing import killed_everywhere
 
-__all__ = ["bare", "chyves"]
+__all__ = ["bare", "chyves", "put"]
 
 
 @pytest.mark.parametrize("verb", ["offline", "online"])

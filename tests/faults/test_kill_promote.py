@@ -4,11 +4,11 @@
 from typing import Any
 
 from chyves.errors import Exit
-from tests.cli.conftest import Chyves, bare, chyves
+from tests.cli.conftest import Chyves, bare, chyves, put
 from tests.cli.original import write
 from tests.faults.killing import killed_everywhere
 
-__all__ = ["bare", "chyves"]
+__all__ = ["bare", "chyves", "put"]
 
 
 NEW = "/chyves/pool2/.config/pool.cfg"

@@ -4,10 +4,10 @@
 import pytest
 
 from chyves.errors import Exit
-from tests.cli.conftest import Chyves, bare, chyves
+from tests.cli.conftest import Chyves, bare, chyves, put
 from tests.faults.killing import killed_everywhere
 
-__all__ = ["bare", "chyves"]
+__all__ = ["bare", "chyves", "put"]
 
 
 @pytest.mark.parametrize("pool", ["tank", "pool2"])

@@ -2,11 +2,11 @@
 """``dataset <pool> upgrade``, killed at each of its steps."""
 
 from chyves.errors import Exit
-from tests.cli.conftest import Chyves, bare
+from tests.cli.conftest import Chyves, bare, put
 from tests.cli.original import make_guest, make_pool
 from tests.faults.killing import killed_everywhere
 
-__all__ = ["bare"]
+__all__ = ["bare", "put"]
 
 
 def test_upgrade_is_completed_by_another(bare: Chyves) -> None:

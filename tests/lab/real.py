@@ -20,6 +20,7 @@ from chyves.backend.run import ENVIRONMENT
 from chyves.simulator import programs
 from chyves.simulator.programs import Io, Program
 from chyves.simulator.world import Machine, World
+from tests.prepared import made_afresh
 
 DEADLINE = 20.0
 
@@ -67,7 +68,8 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(programs.PROGRAMS, name, Program("tests.lab.real", name))
     monkeypatch.setattr(World, "make", made)
     try:
-        yield
+        with made_afresh():
+            yield
     finally:
         for pool in pools:
             _destroy(pool)

@@ -13,9 +13,9 @@ import pytest
 from chyves.backend import zfs
 from chyves.errors import Exit
 from chyves.simulator.host import SimulatedHost
-from tests.cli.conftest import Chyves, bare, chyves
+from tests.cli.conftest import Chyves, bare, chyves, put
 
-__all__ = ["bare", "chyves"]
+__all__ = ["bare", "chyves", "put"]
 
 CREATE = ("{guest} create 1M -q",)
 SNAPPED = (*CREATE, "{guest} snapshot @one -q")

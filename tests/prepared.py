@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hosts that are made once for each process of the tests, and copied for each test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_copies = True
+
+
+@contextmanager
+def made_afresh() -> Iterator[None]:
+    """Copy no host until the end of the block, as their pools are real."""
+    global _copies
+    _copies = False
+    try:
+        yield
+    finally:
+        _copies = True
+
+
+def put_host(
+    factory: pytest.TempPathFactory, name: str, directory: Path, make: Callable[[Path], object]
+) -> None:
+    """Put a host into ``directory``: as ``make`` makes one, or a copy of what it made before under
+    this name."""
+    if not _copies:
+        make(directory)
+        return
+    kept = factory.getbasetemp() / "prepared" / name
+    if not kept.exists():
+        unfinished = kept.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.parent.mkdir(exist_ok=True)
+        make(unfinished)
+        unfinished.rename(kept)
+    copy_host(kept, directory)
+
+
+def copy_host(source: Path, target: Path) -> None:
+    """Copy a host on which nothing runs, all of it; what is a hole in a disk stays one."""
+    target.mkdir()
+    shutil.copystat(source, target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            to = target / entry.name
+            if entry.is_symlink():
+                to.symlink_to(os.readlink(entry.path))
+            elif entry.is_dir():
+                copy_host(Path(entry.path), to)
+            else:
+                _copy_file(entry, to)
+
+
+def _copy_file(entry: "os.DirEntry[str]", target: Path) -> None:
+    status = entry.stat()
+    with open(entry.path, "rb") as old, target.open("wb") as new:
+        new.truncate(status.st_size)
+        if status.st_blocks:
+            for begin, end in _data(old.fileno(), status.st_size):
+                old.seek(begin)
+                new.seek(begin)
+                new.write(old.read(end - begin))
+    target.chmod(status.st_mode & 0o7777)
+
+
+def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where the data of a file begins and ends."""
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError:  # ENXIO: only a hole is left
+            return
+        end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        yield begin, end

@@ -51,6 +51,7 @@ class App:
         from chyves.backend.store import read_inventory
 
         inventory = read_inventory(self.host)
+        self.output.obey(inventory.globals)
         for problem in inventory.problems:
             self.report.warn(problem)
         return inventory

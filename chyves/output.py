@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 
 from chyves.errors import ChyvesError, Exit, NotPermitted
 from chyves.model.kinds import format_bytes
+from chyves.model.visible import as_column, visible
 
 SCHEMA = 1
 """Number of the JSON envelope; chyves(8) describes it."""
@@ -30,17 +31,26 @@ class Output:
         self.quiet = False
         self.verbose = False
         self.yes = False
+        self.asks = True
+
+    def obey(self, settings: Mapping[str, str]) -> None:
+        """Talk as the host's properties have it (stdout_level, prompt_on_destruction), where the
+        command line says nothing of it."""
+        if not (self.quiet or self.verbose):
+            self.quiet = settings.get("stdout_level") == "0"
+            self.verbose = settings.get("stdout_level") == "3"
+        self.asks = settings.get("prompt_on_destruction") != "no"
 
     def line(self, text: str) -> None:
         """Print a line of data."""
         if not self.json:
-            sys.stdout.write(f"{text}\n")
+            sys.stdout.write(f"{_talk(text)}\n")
 
     def say(self, text: str) -> None:
         """Tell a person what happens; not with -q."""
         if not self.quiet:
             sys.stdout.flush()
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write(f"{_talk(text)}\n")
 
     def detail(self, text: str) -> None:
         """Tell more, with -v."""
@@ -51,22 +61,24 @@ class Output:
         """Tell of a failure, even with -q."""
         sys.stdout.flush()
         prefix = f"chyves: {about}: " if about else "chyves: "
-        sys.stderr.write(f"{prefix}{error.message}\n")
+        sys.stderr.write(_talk(f"{prefix}{error.message}\n"))
         if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
+            sys.stderr.write(_talk(f"hint: {error.hint}\n"))
 
     def table(
         self, headers: Sequence[str], rows: Sequence[Row], *, cut: int = 0, paged: bool = False
     ) -> None:
         """Print a table: aligned for people, lines cut to ``cut`` columns and through a pager if
-        asked for; or with -H tab-separated without a header line."""
+        asked for; or with -H tab-separated without a header line. Control characters in cells are
+        written out."""
         if self.json:
             return
-        cells = [[str(cell) for cell in row] for row in rows]
         if not self.headers:
-            lines = ["\t".join(row) for row in cells]
+            lines = ["\t".join(as_column(str(cell)) for cell in row) for row in rows]
         else:
             import tabulate
+
+            cells = [[visible(str(cell)) for cell in row] for row in rows]
 
             tabulate.MIN_PADDING = 0
             text = tabulate.tabulate(
@@ -111,7 +123,7 @@ class Output:
 
     def confirm(self, question: str) -> None:
         """Ask before something is lost. Raises NotPermitted on no, or where nobody can answer."""
-        if self.yes:
+        if self.yes or not self.asks:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NotPermitted(
@@ -120,6 +132,10 @@ class Output:
         sys.stdout.flush()
         if not click.confirm(question, default=False, err=True):
             raise NotPermitted("not done")
+
+
+def _talk(text: str) -> str:
+    return visible(text, keep="\t\n")
 
 
 class Report:
@@ -156,7 +172,7 @@ class Report:
 
     def done(self, name: str, what: str, *, changed: bool = True, **facts: object) -> None:
         """Note and print that ``what`` was done to ``name``, or was so already."""
-        self._output.line(f"{name}: {what}")
+        self._output.line(visible(f"{name}: {what}"))
         self._results.append({"target": name, "result": what, "changed": changed, **facts})
 
     def warn(self, text: str) -> None:

@@ -114,7 +114,7 @@ def _sentences(row: Property, scope: Scope) -> Iterator[str]:
         yield f"Setting {row.effect.value}."
     if row.stopped:
         yield "Changed only while the guest is stopped."
-    if scope is Scope.GUEST and row.may_be_unset:
+    if row.may_be_unset(scope):
         yield "May be absent."
 
 

@@ -127,7 +127,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 def info(app: App, words: tuple[str, ...]) -> None:
     """Show guests and their disks in the columns that the flags name."""
     inventory = app.inventory
-    flags = "".join(words) or inventory.globals.get("default_info_flags") or "-h"
+    flags = "".join(words) or inventory.globals.get("default_info_flags", "-h")
     flags = flags.replace("-", "")
     if "h" in flags and (words or not app.output.json):
         _help(app)
@@ -168,6 +168,8 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
     headers, table = _table(app, rows, letters, with_disks="k" not in flags)
     cut = terminal_columns() if "w" in flags else 0
     app.output.table(headers, table, cut=cut, paged="l" in flags)
+    if not letters and app.output.headers:
+        app.output.say("no columns were asked for: 'chyves info -h' explains the flags")
 
 
 def _shown(
@@ -193,14 +195,18 @@ def _shown(
 def _table(
     app: App, rows: Sequence[Shown], letters: str, *, with_disks: bool
 ) -> tuple[list[str], list[list[str]]]:
+    """Return the headers and the rows. For people a disk stands below its guest; without headers
+    the guest and the disk, - for the guest itself, are columns of their own."""
     headers = ["Guest/Disks" if with_disks else "Guest", *_headers(letters)]
+    apart = with_disks and not app.output.headers
     table = []
     for shown in rows:
-        table.append([shown.guest.name, *_guest_cells(app, shown, letters)])
-        if with_disks:
-            table += [
-                [f"  {disk.name}", *_disk_cells(app, shown, disk, letters)] for disk in shown.disks
-            ]
+        name = shown.guest.name
+        own = [name, "-"] if apart else [name]
+        table.append([*own, *_guest_cells(app, shown, letters)])
+        for disk in shown.disks if with_disks else ():
+            named = [name, disk.name] if apart else [f"  {disk.name}"]
+            table.append([*named, *_disk_cells(app, shown, disk, letters)])
     return headers, table
 
 

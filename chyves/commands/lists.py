@@ -37,7 +37,7 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
 
 def list_guests(app: App) -> None:
     inventory = app.inventory
-    flags = (inventory.globals.get("default_list_flags") or "-skdp").replace("-", "")
+    flags = inventory.globals.get("default_list_flags", "-skdp").replace("-", "")
     info.show(app, inventory, inventory.guests, flags)
 
 

@@ -26,6 +26,7 @@ from chyves.model.properties import (
     require_may_unset,
     validate,
 )
+from chyves.model.visible import visible
 from chyves.model.words import near
 
 SHARED = {"global": Scope.GLOBAL, "defaults": Scope.DEFAULTS}
@@ -80,9 +81,10 @@ def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scop
                 hint = near(name, names, "properties") or "see chyves list properties"
                 raise NotFound(f"no such property: {name}", hint=hint)
             data[owner] = {name: values[name]}
-            separator = "\t" if not app.output.headers else "="
-            label = f"{owner}\t{name}" if not app.output.headers else f"{owner}'s {name}"
-            app.output.line(f"{label}{separator}{values[name]}")
+            if app.output.headers:
+                app.output.line(f"{owner}'s {name}={visible(values[name])}")
+            else:
+                app.output.table((), [(owner, name, values[name])])
     app.report.data = data
 
 
@@ -245,20 +247,33 @@ def _firmware(app: App, inventory: store.Inventory) -> list[str]:
 
 
 @click.command("unset", cls=Changing)
-@click.argument("name", metavar="PROPERTY")
+@click.argument("names", nargs=-1, required=True, metavar="PROPERTY...")
 @click.pass_obj
-def unset(app: App, name: str) -> None:
-    """Remove a property that guests can do without."""
+def unset(app: App, names: tuple[str, ...]) -> None:
+    """Remove properties that guests, the defaults or the host can do without."""
     inventory = app.inventory
     inventory.require_current()
+    if app.selector in SHARED:
+        primary = inventory.primary().name
+        is_global = app.selector == "global"
+        path = layout.global_config(primary) if is_global else layout.defaults_config(primary)
+        with app.report.item(app.selector), locks.host_lock(app.host):
+            _unset(app, app.selector, path, SHARED[app.selector], names)
+        return
     for guest in inventory.select(app.selector):
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            require_no_template(guest)
-            _require_possible(app, guest, {name: ""})
-            require_may_unset(name, guest.config)
+            require_no_template(store.current(app.host, guest))
+            _require_possible(app, guest, dict.fromkeys(names, ""))
             path = layout.guest_config(guest.pool, guest.name)
-            store.change_config(
-                app.host, path, lambda config: config.unset([name]), what=f"no {name}"
-            )
-            had = name in guest.config
-            app.report.done(guest.name, f"{name} removed" if had else f"has no {name}", changed=had)
+            _unset(app, guest.name, path, Scope.GUEST, names)
+
+
+def _unset(app: App, owner: str, path: str, scope: Scope, names: Sequence[str]) -> None:
+    """Remove properties from a file, all or none; the caller holds the lock that guards it."""
+    current = store.read_config(app.host, path)
+    for name in names:
+        require_may_unset(name, current, scope)
+    said = ", ".join(names)
+    store.change_config(app.host, path, lambda config: config.unset(names), what=f"no {said}")
+    changed = any(name in current for name in names)
+    app.report.done(owner, f"{said} removed" if changed else f"has no {said}", changed=changed)

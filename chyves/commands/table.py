@@ -165,7 +165,10 @@ GUEST_VERBS: dict[str, Entry] = {
     "start": Entry("start", "start", ("<guest>[,...]|all start [<iso>]",), "Start guests."),
     "stop": Entry("stop", "stop", ("<guest>[,...]|all stop [force]",), "Stop guests."),
     "unset": Entry(
-        "properties", "unset", ("<guest>[,...]|all unset <property>",), "Remove a property."
+        "properties",
+        "unset",
+        ("<guest>[,...]|all|defaults|global unset <property> [...]",),
+        "Remove properties.",
     ),
     "upgrade": Entry(
         "upgrade", "upgrade", ("<guest>[,...]|all upgrade",), "Upgrade guests of older versions."

@@ -120,12 +120,23 @@ GLOBAL_PROPERTIES = (
     ),
     _global("log_to_file", YES_NO, "yes", "Whether log files are written."),
     _global(
+        "prompt_on_destruction",
+        YES_NO,
+        "yes",
+        "Whether chyves asks before something is lost or renamed; no is as if -y were always said.",
+    ),
+    _global(
         "restrict_new_property_names",
         ON_OFF,
         "on",
         "Whether a guest can have only properties that chyves knows.",
     ),
-    _global("stdout_level", Integer(0, 3), "2", "How much is said, from 0 nothing to 3 all."),
+    _global(
+        "stdout_level",
+        Integer(0, 3),
+        "2",
+        "How much is said: 0 is as with -q, 3 as with -v, 1 and 2 are what is usual.",
+    ),
     _global(
         "tap_start_offset",
         Integer(0, kinds.IF_MAXUNIT),

@@ -134,17 +134,22 @@ def validate(
     return [*_brought_along(row, value, context), main]
 
 
-def require_may_unset(name: str, current: Mapping[str, str]) -> None:
-    """Raise Invalid if a guest cannot do without the property, NotFound if it is none at all."""
-    row = find(name, Scope.GUEST)
+def require_may_unset(name: str, current: Mapping[str, str], scope: Scope = Scope.GUEST) -> None:
+    """Raise Invalid if a file of that scope cannot do without the property, NotFound if it is none
+    at all."""
+    row = find(name, scope)
     if row is None:
         if name not in current:
-            names = [*known_names(Scope.GUEST), *current]
+            names = [*known_names(scope), *current]
             hint = near(name, names, "properties") or "see chyves list properties"
             raise NotFound(f"no such property: {name}", hint=hint)
-    elif not row.may_be_unset:
-        optional = ", ".join(row.name for row in _BY_SCOPE[Scope.GUEST] if row.may_be_unset)
-        raise Invalid(f"a guest cannot do without {name}", hint=f"may be unset: {optional}")
+    elif not row.may_be_unset(scope):
+        optional = ", ".join(row.name for row in _BY_SCOPE[scope] if row.may_be_unset(scope))
+        owner = "a guest" if scope is Scope.GUEST else _whose(scope)
+        raise Invalid(
+            f"{owner} cannot do without {name}",
+            hint=f"may be unset: {optional or 'only what chyves does not know'}",
+        )
 
 
 def _require_settable(row: Property, scope: Scope, name: str, context: Context) -> None:

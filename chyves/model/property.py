@@ -43,7 +43,6 @@ class Property:
     effect: Effect | None = None
     stopped: bool = False
 
-    @property
-    def may_be_unset(self) -> bool:
-        """Whether a guest does without it: ``create`` writes no line for it."""
-        return self.initial.get(Scope.GUEST, "") is None and not self.managed
+    def may_be_unset(self, scope: Scope) -> bool:
+        """Tell whether files of that scope do without it: a new one has no line for it."""
+        return self.initial.get(scope, "") is None and not self.managed

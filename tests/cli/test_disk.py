@@ -86,11 +86,20 @@ def test_a_disk_that_is_not_there(guests: Chyves, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["", "list x", "add 1M tank", "delete", "resize disk0", "disk0", "disk0 notes", "remove disk0"],
+    ("line", "hint"),
+    [
+        ("", "chyves help disk"),
+        ("list x", "chyves <guest> disk list"),
+        ("add 1M tank", "chyves <guest> disk add [<size>]"),
+        ("delete", "chyves <guest> disk delete disk{n}"),
+        ("resize disk0", "chyves <guest> disk resize disk{n} <size>"),
+        ("disk0", "chyves <guest> disk disk{n} description|notes <text>"),
+        ("disk0 notes", "chyves <guest> disk disk{n} description|notes <text>"),
+        ("remove disk0", "valid: list, add, delete, resize"),
+    ],
 )
-def test_other_words_are_refused(guests: Chyves, line: str) -> None:
-    assert "disk add [<size>]" in guests.refused(f"web disk {line}", code=Exit.USAGE)
+def test_other_words_are_refused(guests: Chyves, line: str, hint: str) -> None:
+    assert guests.refused(f"web disk {line}", code=Exit.USAGE).endswith(f"\nhint: {hint}")
 
 
 def test_it_takes_one_guest(guests: Chyves) -> None:

@@ -68,15 +68,12 @@ def test_property(
     others = [line for line in old.splitlines() if not line.startswith(f"{name}=")]
     assert [s for s in guests.file(file).splitlines() if not s.startswith(f"{name}=")] == others
 
-    if scope is not Scope.GUEST:
-        return
-    if row.may_be_unset:
-        assert guests("web unset", name).out == f"web: {name} removed\n"
+    if row.may_be_unset(scope):
+        assert guests(f"{owner} unset", name).out == f"{owner}: {name} removed\n"
         assert guests.file(file) == "".join(f"{line}\n" for line in others)
     else:
-        why = guests.refused("web unset", name, code=Exit.USAGE)
-        assert f"web: a guest cannot do without {name}\n" in why
-        assert "may be unset: eject_iso_on_n_reboot, " in why
+        why = guests.refused(f"{owner} unset", name, code=Exit.USAGE)
+        assert f" cannot do without {name}\nhint: may be unset: " in why
 
 
 @pytest.mark.parametrize(
@@ -199,6 +196,35 @@ def test_firmware_has_to_be_imported(guests: Chyves, tmp_path: Path) -> None:
     guests("firmware import", str(tmp_path / "UEFI.fd"), "-q")
     why = guests.refused("web set uefi_firmware=UEFI.fs", code=Exit.NOT_FOUND)
     assert why.endswith("no such firmware: UEFI.fs\nhint: did you mean UEFI.fd?")
+
+
+# -- what is removed ----------------------------------------------------------------------------
+
+
+def test_several_are_removed_at_once(guests: Chyves) -> None:
+    before = guests.state()
+    guests("all set pcidev_1=virtio-rnd disk0_notes=x -q")
+    assert guests("all unset pcidev_1 disk0_notes").out == (
+        "db: pcidev_1, disk0_notes removed\nweb: pcidev_1, disk0_notes removed\n"
+    )
+    assert guests.state() == before
+    assert guests("web unset pcidev_1 disk0_notes").out == "web: has no pcidev_1, disk0_notes\n"
+
+
+def test_all_are_removed_or_none(guests: Chyves) -> None:
+    guests("web set pcidev_1=virtio-rnd -q")
+    guests.refused("web unset pcidev_1 cpu", code=Exit.USAGE)
+    guests.refused("web unset pcidev_1 colour", code=Exit.NOT_FOUND)
+
+
+def test_what_nobody_knows_is_removed_from_the_files_of_the_host(guests: Chyves) -> None:
+    for owner, scope in (("global", Scope.GLOBAL), ("defaults", Scope.DEFAULTS)):
+        path = guests.host.path(FILES[scope])
+        before = path.read_text()
+        path.write_text(f"{before}of_another_age=1\n")
+        assert guests(f"{owner} unset of_another_age").out == f"{owner}: of_another_age removed\n"
+        assert path.read_text() == before
+        guests.refused(f"{owner} unset of_another_age", code=Exit.NOT_FOUND)
 
 
 # -- names --------------------------------------------------------------------------------------

@@ -342,7 +342,7 @@ def set_properties(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves("web set ram=1G").out == "web: has ram=1G\n"
 
 
-@example("<guest>[,...]|all unset <property>")
+@example("<guest>[,...]|all|defaults|global unset <property> [...]")
 def unset(chyves: Chyves, tmp_path: Path) -> None:
     before = chyves.state()
     chyves("web set pcidev_1=virtio-rnd -q")
@@ -776,7 +776,8 @@ def info(chyves: Chyves, tmp_path: Path) -> None:
     assert db["UEFI IP:Port"] == "-"
     assert rows_of(chyves, "info -l -p") == rows_of(chyves, "info -p")
     assert max(len(line) for line in chyves("info -aw").out.splitlines()) <= 80
-    assert chyves("info -pH").out.splitlines()[0].split("\t") == ["db", "tank"]
+    assert chyves("info -pH").out == ("db\t-\ttank\ndb\tdisk0\t-\nweb\t-\ttank\nweb\tdisk0\t-\n")
+    assert chyves("info -kpH").out == "db\ttank\nweb\ttank\n"
 
 
 def test_info_without_flags_or_with_h_explains_them(guests: Chyves) -> None:

@@ -48,6 +48,7 @@ EXAMPLES: list[Example] = [
     (GLOBAL, "network_design_mode", "system", "manual", "auto, system"),
     (GLOBAL, "log_mode", "host", "file", "dual, host, guest, off"),
     (GLOBAL, "log_to_file", "yes", "true", "yes, no"),
+    (GLOBAL, "prompt_on_destruction", "no", "never", "yes, no"),
     (GLOBAL, "restrict_new_property_names", "off", "maybe", "on, off"),
     (GLOBAL, "stdout_level", "3", "13", "0..3"),
     (GLOBAL, "tap_start_offset", "100", "99999", "0..32767"),
@@ -134,8 +135,8 @@ auto_load_kernel_mods check_for_updates check_for_updates_timeout_seconds
 check_for_updates_last_check check_for_updates_last_check_status check_for_updates_unique_id
 console_start_offset consolidate_bhyve_pci_devices default_clone_flag default_info_flags
 default_list_flags dev_mode eject_iso_on_n_reboot network_design_mode log_mode log_to_file
-restrict_new_property_names stdout_level tap_start_offset tap_up_by_default vlan_iface_base_name
-uefi_vnc_port_start_offset
+prompt_on_destruction restrict_new_property_names stdout_level tap_start_offset tap_up_by_default
+vlan_iface_base_name uefi_vnc_port_start_offset
 """
 DEFAULTS_ORDER = """
 bargs bhyveload_flags bhyve_disk_type bhyve_net_type bridge cpu disk_volmode disk_volblocksize

@@ -42,7 +42,7 @@ def test_json_has_the_value_as_it_is(evil: Chyves) -> None:
 
 def test_what_was_done_and_what_failed_is_harmless_too(evil: Chyves) -> None:
     assert evil("web set", f"description={EVIL}").out == f"web: has description={SHOWN}\n"
-    assert "\x1b" not in evil(EVIL, "start", code=Exit.NOT_FOUND).err
+    assert "\x1b" not in evil("-q", EVIL, "start", code=Exit.NOT_FOUND).err
     assert "\x1b" not in evil("list", EVIL, code=Exit.USAGE).err
     assert "\x1b" not in evil("web set", f"{EVIL}=1", code=Exit.USAGE).err
     assert "\x1b" not in evil("list", f"--{EVIL}", code=Exit.USAGE).err

@@ -71,6 +71,6 @@ class NotPermitted(ChyvesError):
 
 
 class HostError(ChyvesError):
-    """A program of the host failed; the message ends with what it said."""
+    """A program of the host, or a server, failed; the message ends with what it said."""
 
     code = Exit.HOST

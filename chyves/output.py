@@ -100,7 +100,7 @@ class Output:
     @contextmanager
     def progress(self, label: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
         """Yield what is to be told the bytes that were moved; a terminal shows how many of
-        ``total`` that is, how fast it goes and how long it will take."""
+        ``total`` (0 if nobody knows) that is, how fast it goes and how long it will take."""
         if self.quiet or self.json or not sys.stderr.isatty():
             yield lambda _: None
             return
@@ -110,8 +110,15 @@ class Output:
             seconds = max(time.monotonic() - began, 0.001)
             return f"{format_bytes(moved)}, {format_bytes(int(moved / seconds))}/s"
 
+        length = total()
         with click.progressbar(
-            length=max(total(), 1), label=label, file=sys.stderr, item_show_func=rate
+            length=length or 1,
+            label=label,
+            file=sys.stderr,
+            item_show_func=rate,
+            show_percent=length > 0,
+            show_eta=length > 0,
+            bar_template="%(label)s  [%(bar)s]  %(info)s" if length else "%(label)s  %(info)s",
         ) as bar:
 
             def advance(count: int) -> None:
@@ -120,6 +127,14 @@ class Output:
                 bar.update(count)
 
             yield advance
+
+    def ask(self, question: str) -> str:
+        """Return what a person types; nothing where nobody is to be asked."""
+        if self.yes or self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return ""
+        sys.stdout.flush()
+        answer: str = click.prompt(question, default="", show_default=False, err=True)
+        return answer
 
     def confirm(self, question: str) -> None:
         """Ask before something is lost. Raises NotPermitted on no, or where nobody can answer."""

@@ -2,10 +2,7 @@
 """``iso`` and ``firmware``: files that guests boot from, each in a dataset of its own."""
 
 import os
-import shutil
-import stat
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 import click
 
@@ -13,34 +10,46 @@ from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed
-from chyves.errors import ChyvesError, Conflict, Invalid, NotFound, Precondition
+from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
-WORDS = "list|import <file>|rename <name> <new>|delete <name>"
+WORDS = "list|import <source>|rename <name> <new>|delete <name>"
+
+checksum_option = click.option(
+    "--checksum",
+    metavar="SUM",
+    help="What the file has to be: its MD5, SHA1, SHA256 or SHA512.",
+)
 
 
 @click.command("iso", cls=Mixed)
 @click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@checksum_option
 @click.pass_obj
-def iso(app: App, words: tuple[str, ...]) -> None:
+def iso(app: App, words: tuple[str, ...], checksum: str | None) -> None:
     """Keep installation media on the primary pool."""
-    _dispatch(app, "ISO", words)
+    _dispatch(app, "ISO", words, checksum)
 
 
 @click.command("firmware", cls=Mixed)
 @click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@checksum_option
 @click.pass_obj
-def firmware(app: App, words: tuple[str, ...]) -> None:
+def firmware(app: App, words: tuple[str, ...], checksum: str | None) -> None:
     """Keep UEFI firmware on the primary pool."""
-    _dispatch(app, "Firmware", words)
+    _dispatch(app, "Firmware", words, checksum)
 
 
-def _dispatch(app: App, kind: str, words: tuple[str, ...]) -> None:
+def _dispatch(app: App, kind: str, words: tuple[str, ...], checksum: str | None) -> None:
+    if checksum is not None and words[:1] != ("import",):
+        raise Invalid("--checksum is for import", hint=f"chyves {kind.lower()} {WORDS}")
     match words:
         case ("list",):
             show(app, kind)
         case ("import", source):
-            import_file(app, kind, source)
+            from chyves.commands.importing import import_resource
+
+            import_resource(app, kind, source, checksum)
         case ("rename", old, new):
             rename(app, kind, old, new)
         case ("delete", name):
@@ -79,75 +88,14 @@ def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[st
     return found
 
 
-def import_file(app: App, kind: str, source: str) -> None:
-    """Copy a local file in. Its dataset is marked as unfinished, and no resource, until the copy is
-    whole."""
-    app.require_root()
-    path = Path(source)
-    name = kinds.component(path.name)
-    size = _size_of_regular_file(path)
-    with app.report.item(name), locks.resource_lock(app.host, kind, name):
-        inventory = _current(app)
-        pool = inventory.primary().name
-        dataset = layout.resource_dataset(pool, kind, name)
-        _require_new(inventory, kind, name)
-        if dataset in inventory.datasets:
-            zfs.destroy(app.host, dataset)
-        _require_room(app, pool, size)
-        mark = {zfs.UNFINISHED: zfs.MAKERS[layout.Resource]}
-        zfs.create_filesystem(app.host, dataset, mark)
-        try:
-            target = layout.resource_file(pool, kind, name)
-            app.host.note(f"cp {source} {target}", lambda: _copy(app, path, target))
-            zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
-        except BaseException:
-            with suppress(ChyvesError):
-                zfs.destroy(app.host, dataset)
-            raise
-        app.report.done(name, f"imported, {kinds.format_bytes(size)}", size=size)
-
-
-def _current(app: App) -> store.Inventory:
+def current(app: App) -> store.Inventory:
     """Return what there is now that a lock is held. Raises Precondition."""
     inventory = app.inventory
     inventory.require_current()
     return inventory
 
 
-def _require_room(app: App, pool: str, size: int) -> None:
-    free = zfs.available(app.host, layout.root_dataset(pool))
-    if size > free:
-        raise Precondition(
-            f"{pool} has no room for it: {kinds.format_bytes(size)} wanted, "
-            f"{kinds.format_bytes(free)} free",
-            hint="zfs list -o space shows what takes the room",
-        )
-
-
-def _size_of_regular_file(path: Path) -> int:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise NotFound(f"{path}: {error.strerror}", hint="import takes a local file") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise Invalid(f"{path} is not a regular file", hint="import takes a local file")
-    return status.st_size
-
-
-def _copy(app: App, source: Path, target: str) -> None:
-    app.host.may_write(target)
-    final = app.host.path(target)
-    try:
-        shutil.copyfile(source, final)
-        with final.open("rb") as copied:
-            os.fsync(copied.fileno())
-    except OSError as error:
-        raise Precondition(
-            f"cannot copy {source}: {error.strerror}", hint=f"see that {source} can be read"
-        ) from error
-
-
-def _require_new(inventory: store.Inventory, kind: str, name: str) -> None:
+def require_new(inventory: store.Inventory, kind: str, name: str) -> None:
     pool = inventory.primary().name
     there = inventory.datasets.get(layout.resource_dataset(pool, kind, name))
     if there and not there.is_unfinished:
@@ -168,6 +116,13 @@ def _existing(app: App, inventory: store.Inventory, kind: str, name: str) -> str
     return found[name]
 
 
+def _unfinished(inventory: store.Inventory, kind: str, name: str) -> str:
+    """Return the dataset of an import that was broken off; empty if there is none."""
+    dataset = layout.resource_dataset(inventory.primary().name, kind, name)
+    left = inventory.datasets.get(dataset)
+    return dataset if left and left.is_unfinished else ""
+
+
 def rename(app: App, kind: str, old: str, new: str) -> None:
     """Rename a resource. The rename of its dataset makes it true: until then its file has both
     names in there, so that neither side of it lacks its file."""
@@ -176,7 +131,7 @@ def rename(app: App, kind: str, old: str, new: str) -> None:
     with app.report.item(old), ExitStack() as held:
         for name in sorted({old, new}):
             held.enter_context(locks.resource_lock(app.host, kind, name))
-        inventory = _current(app)
+        inventory = current(app)
         if not _is_renamed(app, inventory, kind, old, new):
             _rename(app, inventory, kind, old, new)
         pool = inventory.primary().name
@@ -200,7 +155,7 @@ def _is_renamed(app: App, inventory: store.Inventory, kind: str, old: str, new: 
 def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> None:
     pool = _existing(app, inventory, kind, old)
     _require_unused(inventory, kind, old)
-    _require_new(inventory, kind, new)
+    require_new(inventory, kind, new)
     app.output.confirm(f"Rename {old} to {new}?")
     before = layout.resource_file(pool, kind, old)
     also = f"{os.path.dirname(before)}/{new}"
@@ -228,16 +183,18 @@ def _require_unused(inventory: store.Inventory, kind: str, name: str) -> None:
 
 
 def delete(app: App, kind: str, name: str) -> None:
-    """Delete a resource, unless a guest is set to use it."""
+    """Delete a resource, unless a guest is set to use it; or what a broken import has left."""
     app.require_root()
     with app.report.item(name), locks.resource_lock(app.host, kind, name):
-        inventory = _current(app)
-        pool = _existing(app, inventory, kind, name)
+        inventory = current(app)
+        dataset = _unfinished(inventory, kind, name) or layout.resource_dataset(
+            _existing(app, inventory, kind, name), kind, name
+        )
         if kind == "ISO" and name == "null.iso":
             raise Precondition(
                 "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
             )
         _require_unused(inventory, kind, name)
         app.output.confirm(f"Delete {name}?")
-        zfs.destroy(app.host, layout.resource_dataset(pool, kind, name), recursive=True)
+        zfs.destroy(app.host, dataset, recursive=True)
         app.report.done(name, "deleted")

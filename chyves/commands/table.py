@@ -44,7 +44,7 @@ TOP_COMMANDS: dict[str, Entry] = {
         "firmware",
         (
             "firmware list",
-            "firmware import <file>",
+            "firmware import <file>|<url>",
             "firmware rename <name> <new>",
             "firmware delete <name>",
         ),
@@ -55,7 +55,7 @@ TOP_COMMANDS: dict[str, Entry] = {
     "iso": Entry(
         "resources",
         "iso",
-        ("iso list", "iso import <file>", "iso rename <name> <new>", "iso delete <name>"),
+        ("iso list", "iso import <file>|<url>", "iso rename <name> <new>", "iso delete <name>"),
         "Keep installation media.",
     ),
     "list": Entry(

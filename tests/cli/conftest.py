@@ -63,6 +63,10 @@ class Chyves:
         """Return the data that a line reports as JSON."""
         return self(f"{line} --json", *more).data
 
+    def results(self, line: str, *more: str) -> Any:
+        """Return what a line that changes something reports as JSON of each of its targets."""
+        return json.loads(self(f"{line} --json", *more).out)["results"]
+
     @property
     def host(self) -> SimulatedHost:
         host = open_simulated_host(self.directory)

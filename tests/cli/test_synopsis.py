@@ -541,12 +541,12 @@ def deleted(chyves: Chyves, tmp_path: Path, verb: str) -> None:
     assert chyves.state() == before
 
 
-@example("iso import <file>")
+@example("iso import <file>|<url>")
 def iso_import(chyves: Chyves, tmp_path: Path) -> None:
     imported(chyves, tmp_path, "iso", "ISO")
 
 
-@example("firmware import <file>")
+@example("firmware import <file>|<url>")
 def firmware_import(chyves: Chyves, tmp_path: Path) -> None:
     imported(chyves, tmp_path, "firmware", "Firmware")
 

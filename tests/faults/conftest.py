@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hosts to hurt: made once for each process of the tests, copied for each trial."""
 
+import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chyves.simulator.world import Machine, World
 from tests.faults.harness import Chyves
+from tests.servers import WebServer, serving
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +19,15 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("debian.iso", "freebsd.iso"):
         (folder / name).write_bytes(name.encode() * 1000)
     return folder
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[str]:
+    """The URL of a server that has a file to import."""
+    server = WebServer()
+    server.files["/freebsd.iso.xz"] = lzma.compress(b"freebsd.iso" * 1000)
+    with serving(server.server):
+        yield server.url("")
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ SCENARIOS = [
     Scenario("network web add vale3", done=Exit.CONFLICT),
     Scenario("network web remove tap50", whole=False, done=Exit.NOT_FOUND),
     Scenario("iso import {media}/freebsd.iso", done=Exit.CONFLICT),
+    Scenario("iso import {web}/freebsd.iso.xz", done=Exit.CONFLICT),
     Scenario("iso rename debian.iso linux.iso", done=Exit.NOT_FOUND, lingers=True),
     Scenario("iso delete debian.iso", done=Exit.NOT_FOUND),
     Scenario("web snapshot @one", done=Exit.CONFLICT),
@@ -92,9 +93,9 @@ SCENARIOS = [
 class Trial:
     """A scenario on a host of its own: how it is before, and after an unharmed run."""
 
-    def __init__(self, scenario: Scenario, host: Chyves, media: Path) -> None:
+    def __init__(self, scenario: Scenario, host: Chyves, media: Path, web: str) -> None:
         self.scenario = scenario
-        self.line = scenario.line.format(media=media)
+        self.line = scenario.line.format(media=media, web=web)
         self.host = host
         for line in scenario.prepare:
             if line.startswith("!"):
@@ -146,11 +147,15 @@ class Trial:
 
 @pytest.fixture(params=SCENARIOS, ids=[one.line.replace(" ", "-") for one in SCENARIOS])
 def trial(
-    request: pytest.FixtureRequest, bare_host: Chyves, furnished_host: Chyves, media: Path
+    request: pytest.FixtureRequest,
+    bare_host: Chyves,
+    furnished_host: Chyves,
+    media: Path,
+    web: str,
 ) -> Trial:
     scenario = request.param
     host = bare_host if scenario.on == "bare" else furnished_host
-    return Trial(scenario, host.copy("trial"), media)
+    return Trial(scenario, host.copy("trial"), media, web)
 
 
 def _killed(trial: Trial, hurt: Chyves, arm: harness.Arm) -> Ended:

@@ -2,7 +2,8 @@
 """``iso`` and ``firmware``: files that guests boot from, each in a dataset of its own."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -10,7 +11,7 @@ from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed
-from chyves.errors import Conflict, Invalid, NotFound, Precondition
+from chyves.errors import Busy, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
 WORDS = "list|import <source>|rename <name> <new>|delete <name>"
@@ -160,11 +161,12 @@ def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str)
     before = layout.resource_file(pool, kind, old)
     also = f"{os.path.dirname(before)}/{new}"
     app.host.note(f"ln {before} {also}", lambda: _link(app, before, also))
-    zfs.rename(
-        app.host,
-        layout.resource_dataset(pool, kind, old),
-        layout.resource_dataset(pool, kind, new),
-    )
+    with _in_use(old, before):
+        zfs.rename(
+            app.host,
+            layout.resource_dataset(pool, kind, old),
+            layout.resource_dataset(pool, kind, new),
+        )
 
 
 def _link(app: App, before: str, also: str) -> None:
@@ -182,6 +184,17 @@ def _require_unused(inventory: store.Inventory, kind: str, name: str) -> None:
         )
 
 
+@contextmanager
+def _in_use(name: str, path: str) -> Iterator[None]:
+    """Say what it most likely is that has a resource open. Raises Busy."""
+    try:
+        yield
+    except Busy:
+        raise Busy(
+            f"{name} is in use, by a guest that was started with it?", hint=f"fstat {path} tells"
+        ) from None
+
+
 def delete(app: App, kind: str, name: str) -> None:
     """Delete a resource, unless a guest is set to use it; or what a broken import has left."""
     app.require_root()
@@ -196,5 +209,6 @@ def delete(app: App, kind: str, name: str) -> None:
             )
         _require_unused(inventory, kind, name)
         app.output.confirm(f"Delete {name}?")
-        zfs.destroy(app.host, dataset, recursive=True)
+        with _in_use(name, layout.resource_file(inventory.primary().name, kind, name)):
+            zfs.destroy(app.host, dataset, recursive=True)
         app.report.done(name, "deleted")

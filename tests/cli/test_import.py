@@ -17,6 +17,7 @@ from chyves.simulator.control import fill
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.plans import same_as_the_real_run
+from tests.cli.runs import run_on
 from tests.servers import CERTIFICATE, FtpServer, WebServer, serving
 
 CONTENT = random.Random(1).randbytes(600_000)
@@ -399,3 +400,22 @@ def test_the_plan_is_what_is_run(chyves: Chyves, web: WebServer) -> None:
         "zfs inherit chyves:unfinished tank/chyves/ISO/os.iso\n"
     )
     assert same_as_the_real_run(chyves, "iso import", url)
+
+
+# -- in use -------------------------------------------------------------------------------------
+
+
+def test_what_a_running_guest_has_in_its_drive_stays(chyves: Chyves) -> None:
+    with run_on(chyves) as runs:
+        runs.create()
+        runs.chyves(f"web start {runs.medium()}")
+        for line in ("iso delete os.iso --yes", "iso rename os.iso new.iso --yes"):
+            done = chyves(line, code=Exit.BUSY)
+            assert done.said == [
+                "chyves: os.iso: os.iso is in use, by a guest that was started with it?",
+                f"hint: fstat {FILE} tells",
+            ]
+        assert "os.iso" in chyves("iso list").out
+        chyves("web stop force")
+        chyves("iso delete os.iso --yes")
+    nothing_left(chyves)

@@ -149,8 +149,7 @@ def _open_disk(world: World, values: dict[str, str], kind: str) -> Disk:
             number, f"bhyve: Could not open backing file: {path}: {strerror(number)}"
         ) from None
     _check_sectors(values)
-    if path.startswith("/dev/"):
-        open_device(world, path, os.getpid())
+    open_device(world, path, os.getpid())
     read_only = kind == "ahci-cd" or values.get("ro") == "true" or not mode & 0o222
     return Disk(path, str(file), kind, read_only)
 

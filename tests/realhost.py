@@ -36,6 +36,7 @@ class RealSupervisor:
             "guest": guest,
             "launches": [{"loader": None, "bhyve": list(argv)} for argv in programs],
             "eject_after": len(programs) - 1,
+            "restarts": False,
             "taps": [],
             "logs": [],
         }

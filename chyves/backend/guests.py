@@ -8,10 +8,11 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from chyves.backend import locks, vmm, zfs
+from chyves.backend.adoption import kept_state
 from chyves.backend.host import Host
 from chyves.backend.processes import Work, bhyve_pids, work_on_vms
 from chyves.backend.run import PIPE
@@ -55,7 +56,7 @@ class Status(NamedTuple):
 def statuses(host: Host, names: Sequence[str]) -> dict[str, Status]:
     """Return what each guest is doing. Starts no program; looks once at the process table, and
     only if there is a VM at all. Supervisors come first: one that ends meanwhile leaves no VM."""
-    kept = {name: _kept(host, name) for name in names}
+    kept = {name: kept_state(host, name) for name in names}
     supervisors = {name: _supervisor(host, name, kept[name]) for name in names}
     vms = set(vmm.vms(host))
     ours = vms & {layout.vm_name(name) for name in names}
@@ -98,15 +99,6 @@ def _supervisor(host: Host, name: str, kept: Mapping[str, Any]) -> int:
         pid: int = kept.get("supervisor", 0)
         lives = any(p.pid == pid and SUPERVISOR in p.title for p in host.processes())
         return pid if lives else 0
-
-
-def _kept(host: Host, name: str) -> dict[str, Any]:
-    """Return what the supervisor has kept of the guest's life; nothing if that cannot be read."""
-    try:
-        kept: dict[str, Any] = json.loads(host.path(layout.state_file(name)).read_text())
-    except (OSError, ValueError):
-        return {}
-    return kept
 
 
 def require_down(host: Host, name: str, verb: str) -> None:
@@ -212,6 +204,27 @@ class Launch:
             raise HostError("its supervisor ended without a word", hint="see dmesg")
         *lines, self._unread = (self._unread + data).split(b"\n")
         self._pending += [json.loads(line) for line in lines]
+
+
+def adopt(host: Host, name: str, now: Status) -> Status:
+    """Give a guest a new supervisor if its own was killed, and return what it is doing then.
+
+    Where that cannot be, because nothing is known about its start or the host does not tell how a
+    process ends, it stays as it is.
+    """
+    if now.phase != "unsupervised" or host.plan is not None:
+        return now
+    if not host.path(layout.order_file(name)).exists():
+        return now
+    order = {
+        "simulated": str(host.simulated or ""),
+        "guest": name,
+        "adopts": now.bhyve,
+        "waits_for_client": False,
+    }
+    with closing(Launch(host, order)) as launch, suppress(Busy, HostError):
+        launch.wait_for_supervisor()
+    return status(host, name)
 
 
 def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:

@@ -5,9 +5,12 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chyves.backend.run import Progress, Result, Runner
+
+if TYPE_CHECKING:
+    from chyves.backend.watch import Watch
 
 
 class Process(NamedTuple):
@@ -97,3 +100,9 @@ class Host:
         from chyves.backend.processes import running_processes
 
         return running_processes()
+
+    def watch(self, pid: int) -> "Watch":
+        """Watch a process of the host that is no child. Raises ProcessLookupError, HostError."""
+        from chyves.backend.watch import watch
+
+        return watch(pid)

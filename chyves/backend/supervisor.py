@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from chyves.backend import locks, log, vmm
+from chyves.backend import adoption, locks, log, vmm
+from chyves.backend.adoption import Adopted
 from chyves.backend.host import Host
 from chyves.backend.run import Child
 from chyves.errors import ChyvesError
@@ -29,24 +30,37 @@ KILL_SECONDS = 5.0
 
 SAID_BYTES = 8192
 
+SAID_LINES = 10
+"""How much of what a program said is kept with its end."""
+
 
 class Supervisor:
     """One guest's life.
 
     ``order`` is what start hands over: ``guest``; ``launches``, a list of ``{"loader": argv or
     None, "bhyve": argv}`` of which the first has the installation medium and the second has not;
-    ``eject_after``, the reboot that takes it out (0: never); ``taps``; ``logs``, the folders to
-    log in. ``report`` is a descriptor on which each event is told as a line of JSON.
+    ``eject_after``, the reboot that takes it out (0: never); ``restarts``, whether it is started
+    again after a crash; ``taps``; ``logs``, the folders to log in. ``report`` is a descriptor on
+    which each event is told as a line of JSON.
+
+    ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
+    loader or bhyve that goes on. It finds the order, and how the guest has lived, where the other
+    has left them.
     """
 
     def __init__(self, host: Host, order: Mapping[str, Any], report: int) -> None:
         self._host = host
         self._guest: str = order["guest"]
         self._vm = layout.vm_name(self._guest)
-        self._launches: Sequence[Mapping[str, Any]] = order["launches"]
-        self._taps: Sequence[str] = order["taps"]
-        self._logs: Sequence[str] = order["logs"]
-        self._history = lifecycle.History(eject_after=order["eject_after"])
+        self._adopted: Adopted | None = None
+        self._adopts: int = order.get("adopts", 0)
+        self._order = adoption.kept_order(host, self._guest) if self._adopts else order
+        self._launches: Sequence[Mapping[str, Any]] = self._order["launches"]
+        self._taps: Sequence[str] = self._order["taps"]
+        self._logs: Sequence[str] = self._order["logs"]
+        self._history = lifecycle.History(
+            eject_after=self._order["eject_after"], restarts=self._order["restarts"]
+        )
         self._report = report
         os.set_blocking(report, False)
         self._state: dict[str, Any] = {
@@ -57,7 +71,7 @@ class Supervisor:
             "exits": [],
         }
         self._presses = 0
-        self._force_wanted = False
+        self._forces = 0
         self._wakeup = -1
 
     def run(self) -> int:
@@ -67,7 +81,12 @@ class Supervisor:
         if not _take_patiently(lock):
             self._tell("refused", f"already running (pid {locks.holder(lock)})")
             return 1
-        self._keep("starting")
+        try:
+            self._begin()
+        except (ChyvesError, OSError) as error:
+            os.close(lock)
+            self._tell("refused", str(error))
+            return 1
         try:
             ended = self._live()
         except (ChyvesError, OSError) as error:
@@ -81,10 +100,23 @@ class Supervisor:
         self._keep(phase, reason=ended.reason)
         return int(ended.failed)
 
+    def _begin(self) -> None:
+        """Keep the order for a supervisor that may have to follow, or follow one. Raises OSError,
+        HostError: nothing has been touched then."""
+        if not self._adopts:
+            adoption.keep_order(self._host, self._guest, self._order)
+            self._keep("starting")
+            return
+        kept = adoption.kept_state(self._host, self._guest)
+        self._adopted = Adopted(self._host, self._guest, self._adopts, kept)
+        self._history = self._history._replace(**kept.get("history", {}))
+        self._state |= {name: kept[name] for name in ("started", "exits") if name in kept}
+        self._log(2, f"its supervisor was gone; a new one watches process {self._adopts}")
+
     def _live(self) -> lifecycle.Next:
         while True:
             outcome = self._run_once(self._launches[self._history.launch])
-            self._history, step = lifecycle.after(self._history, outcome, self._stop_wanted)
+            self._history, step = lifecycle.after(self._history, outcome, self._asked)
             self._note_exit(outcome, step)
             if not step.restart:
                 return step
@@ -92,67 +124,78 @@ class Supervisor:
             self._keep("restarting", reason=step.reason)
             self._log(2, f"{step.reason}; starting again")
             self._pause(step.pause)
-            if self._stop_wanted:
+            if self._asked:
                 return lifecycle.stopped("stopped before it started again")
 
     def _run_once(self, launch: Mapping[str, Any]) -> lifecycle.Outcome:
         """Run the loader, if there is one, and bhyve; return how the last of them ended."""
-        if launch["loader"]:
+        if launch["loader"] and not (self._adopted and self._adopted.runs):
             outcome = self._run_program("loading", launch["loader"])
-            if outcome.code != 0 or self._stop_wanted:
+            if outcome.code != 0 or self._asked:
                 return outcome._replace(loader=True)
-        for tap in self._taps:
+        for tap in self._taps if not self._adopted else ():
             self._host.try_change("ifconfig", tap, "up")
         return self._run_program("running", launch["bhyve"])
 
     def _run_program(self, phase: str, argv: Sequence[str]) -> lifecycle.Outcome:
-        began = time.monotonic()
-        with self._host.path(layout.bhyve_log(self._guest)).open("wb+") as said:
-            self._log(3, " ".join(argv))
-            child = self._host.runner.spawn(argv, stdout=said, stderr=said)
-            self._keep(phase, pid=child.pid)
-            self._wait_for_end(child, phase)
+        adopted, self._adopted = self._adopted, None
+        mode = "rb" if adopted else "wb+"
+        with self._host.path(layout.bhyve_log(self._guest)).open(mode) as said:
+            program: Child | Adopted
+            if adopted:
+                program, began = adopted, adopted.began
+            else:
+                began = time.monotonic()
+                self._log(3, " ".join(argv))
+                program = self._host.runner.spawn(argv, stdout=said, stderr=said)
+            self._keep(phase, pid=program.pid)
+            self._wait_for_end(program, phase)
             said.seek(max(0, said.seek(0, os.SEEK_END) - SAID_BYTES))
             text = said.read().decode(errors="replace")
-        return lifecycle.Outcome(child.returncode, time.monotonic() - began, said=text)
+        return lifecycle.Outcome(program.returncode, time.monotonic() - began, said=text)
 
-    def _wait_for_end(self, child: Child, phase: str) -> None:
-        """Wait for the program's end; meanwhile pass on what people ask of the guest."""
-        pressed, forced = 0, False
+    def _wait_for_end(self, program: Child | Adopted, phase: str) -> None:
+        """Wait for the program's end; meanwhile pass on what people ask of the guest. Who asks for
+        force a second time has it killed."""
+        pressed, forced = 0, 0
         kill_at = float("inf")
-        while child.poll() is None:
-            if self._force_wanted and not forced:
-                forced = True
+        while program.poll() is None:
+            if self._forces > forced:
+                again, forced = forced > 0, self._forces
                 kill_at = time.monotonic() + KILL_SECONDS
-                if phase == "loading" or not vmm.force_poweroff(self._host, self._vm):
-                    child.kill()
+                if again or phase == "loading" or not vmm.force_poweroff(self._host, self._vm):
+                    program.kill()
             elif self._presses > pressed:
                 pressed = self._presses
-                child.terminate()
+                program.terminate()
             if time.monotonic() > kill_at:
-                child.kill()
-            self._wait_for_signals(KILL_SECONDS if forced else None)
+                program.kill()
+            watched = [program.fileno()] if isinstance(program, Adopted) else []
+            self._wait_for_signals(KILL_SECONDS if forced else None, watched)
 
     def _pause(self, seconds: float) -> None:
         """Wait so long, or until the guest is to stop. Signals of other children end no pause."""
         deadline = time.monotonic() + seconds
-        while not self._stop_wanted and (left := deadline - time.monotonic()) > 0:
+        while not self._asked and (left := deadline - time.monotonic()) > 0:
             self._wait_for_signals(left)
 
-    def _wait_for_signals(self, seconds: float | None) -> None:
-        """Sleep until a signal comes, at most so long; a child's end is a signal too."""
-        ready, _, _ = select.select([self._wakeup], [], [], seconds)
-        if not ready:
+    def _wait_for_signals(self, seconds: float | None, watched: Sequence[int] = ()) -> None:
+        """Sleep until a signal comes, at most so long; a child's end is a signal too. That of a
+        program that is no child can be read from what is ``watched``."""
+        ready, _, _ = select.select([self._wakeup, *watched], [], [], seconds)
+        if self._wakeup not in ready:
             return
         for number in os.read(self._wakeup, 512):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._presses += 1
             elif number == FORCE:
-                self._force_wanted = True
+                self._forces += 1
 
     @property
-    def _stop_wanted(self) -> bool:
-        return self._presses > 0 or self._force_wanted
+    def _asked(self) -> lifecycle.Asked:
+        if self._forces:
+            return lifecycle.Asked.FORCE
+        return lifecycle.Asked.BUTTON if self._presses else lifecycle.Asked.NOTHING
 
     def _clean(self) -> None:
         """Take the VM out of the kernel: bhyve leaves it there however it ended."""
@@ -165,19 +208,18 @@ class Supervisor:
             "code": outcome.code,
             "seconds": round(outcome.seconds, 3),
             "reason": step.reason,
+            "said": outcome.said.splitlines()[-SAID_LINES:],
         }
         self._state["exits"] = [*self._state["exits"], entry][-20:]
         self._state["reboots"] = self._history.reboots
+        self._state["history"] = self._history.lived()
 
     def _keep(self, phase: str, *, pid: int = 0, reason: str = "") -> None:
         """Keep the state where every chyves finds it, and tell start. That it cannot be written
         is no reason to give up the guest."""
         self._state |= {"phase": phase, "pid": pid, "since": time.time(), "reason": reason}
-        path = self._host.path(layout.state_file(self._guest))
-        fresh = path.with_suffix(".new")
         with suppress(OSError):
-            fresh.write_text(json.dumps(self._state))
-            fresh.replace(path)
+            adoption.keep(self._host, layout.state_file(self._guest), self._state)
         self._tell(phase, reason, pid)
 
     def _tell(self, phase: str, reason: str = "", pid: int = 0) -> None:

@@ -82,8 +82,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         if now.phase == "ending":
             now = guests.settled(app.host, guest.name)
         if now.supervisor or now.bhyve:
-            pid = now.bhyve or now.supervisor
-            app.report.done(guest.name, f"already running (pid {pid})", changed=False)
+            _say_that_it_runs(app, guest.name, now)
             return None
         guest = store.current(app.host, guest)
         dataset = layout.guest_dataset(guest.pool, guest.name)
@@ -105,6 +104,15 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         launch.wait_for_supervisor()
         undo.pop_all()
         return launch
+
+
+def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
+    """Report a guest that needs no start; one that lost its supervisor gets a new one."""
+    now = guests.adopt(app.host, name, before)
+    taken = now.phase != before.phase
+    pid = now.bhyve or now.supervisor or before.bhyve
+    what = f"already running (pid {pid}){', taken over' if taken else ''}"
+    app.report.done(name, what, changed=taken)
 
 
 def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
@@ -179,6 +187,7 @@ def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> 
         "guest": guest.name,
         "launches": [launch._asdict() for launch in plan.launches],
         "eject_after": plan.eject_after,
+        "restarts": guest.checked("on_crash") == "restart",
         "taps": list(plan.taps),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
         "logs": _log_folders(guest, setting.primary),

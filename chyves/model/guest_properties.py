@@ -8,7 +8,7 @@ from chyves.model.kinds import MANY, YES_NO, Checked, Integer, Kind, Pattern, Te
 from chyves.model.layout import GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
 from chyves.model.property import Effect, Property, Scope
-from chyves.model.selector import check_groups
+from chyves.model.selector import NAME, check_groups
 
 
 def _default(name: str, kind: Kind, initial: str, help_: str) -> Property:
@@ -46,6 +46,11 @@ def _uefi(
 ) -> Property:
     """A property of guests that boot with UEFI; the others do without."""
     return Property(name, kind, help_, {Scope.DEFAULTS: initial, Scope.GUEST: None}, effect=effect)
+
+
+def _following(name: str, kind: Kind, initial: str, help_: str) -> Property:
+    """A property in which a guest follows the defaults until it has its own."""
+    return Property(name, kind, help_, {Scope.DEFAULTS: initial, Scope.GUEST: None})
 
 
 def _taken_by(split: Callable[[str], object]) -> Callable[[str], str]:
@@ -163,6 +168,12 @@ GUEST_PROPERTIES = (
         "The guest's interfaces, in its order; set by hand if network_design_mode is system.",
     ),
     _guest("notes", Text(), "-", "Anything worth knowing about the guest, in your words."),
+    _following(
+        "on_crash",
+        one_of("stop restart"),
+        "stop",
+        "What follows when a guest crashes; it is not started again after 5 crashes in a row.",
+    ),
     _both(
         "os",
         _OPERATING_SYSTEMS,
@@ -175,6 +186,18 @@ GUEST_PROPERTIES = (
         Integer(0, MANY, {"no": "0", "n": "0"}),
         "0",
         "Whether the guest starts with the host: 0 is no, the highest number starts first.",
+    ),
+    _guest(
+        "rcboot_after",
+        Pattern(rf"{NAME}(,{NAME})*", "names of guests with commas between"),
+        None,
+        "Guests that run before this one is started with the host, and are stopped after it.",
+    ),
+    _following(
+        "rcboot_delay",
+        Integer(0, 3600),
+        "0",
+        "Seconds to wait at boot once this guest runs, before the next one is started.",
     ),
     _both(
         "revert_to_snapshot",
@@ -194,6 +217,12 @@ GUEST_PROPERTIES = (
         "",
         "The null-modem pair of the guest's console.",
         stopped=True,
+    ),
+    _following(
+        "stop_timeout",
+        Integer(0, 86400),
+        "120",
+        "Seconds that stop gives a guest to power off before its power is taken; 0 never takes it.",
     ),
     _default("size", _SIZE, "8G", "Size of a new disk; without a unit it is megabytes."),
     _both(

@@ -203,6 +203,11 @@ def state_file(guest: str) -> str:
     return f"{run_folder(guest)}/state.json"
 
 
+def order_file(guest: str) -> str:
+    """Return the file in which the supervisor keeps how its guest is run."""
+    return f"{run_folder(guest)}/order.json"
+
+
 def bhyve_log(guest: str) -> str:
     """Return the file that has what loader and bhyve said in the last run."""
     return f"{run_folder(guest)}/bhyve.log"

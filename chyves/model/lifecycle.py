@@ -4,7 +4,8 @@
 The supervisor imports this for every running guest, so it imports next to nothing.
 """
 
-from typing import Any, NamedTuple
+from enum import IntEnum
+from typing import NamedTuple
 
 QUICK_SECONDS = 10.0
 """A run shorter than this ends in a quick reboot: no operating system comes up and decides to
@@ -19,8 +20,31 @@ QUICK_LIMIT = 10
 INSTANT_SECONDS = 1.0
 """No guest powers itself off within this time of starting bhyve."""
 
+CRASH_SECONDS = 600.0
+"""A run shorter than this that ends in a crash is one of a row of crashes."""
+
+CRASH_LIMIT = 5
+"""Crashes in a row after which on_crash=restart does not start the guest again."""
+
 GOOD = {0: "reset", 1: "powered off", 2: "halted", 5: "suspended"}
 """Exit codes of bhyve(8) by which a guest ends well; 5 exists from FreeBSD 16."""
+
+DELIBERATE = (-1, -2, -15)
+"""SIGHUP, SIGINT and SIGTERM: somebody ended bhyve on purpose, which is no crash."""
+
+TERMINATED = -15
+"""SIGTERM, bhyve's power button: it ends a bhyve whose guest has not enabled ACPI (seen on FreeBSD
+13.2)."""
+
+KILLED = -9
+
+EX_USAGE = 64
+
+UNSEEN = 256
+"""In place of an exit code: nobody saw how the program ended."""
+
+FORCED = "powered off by force"
+NO_ACPI = "ended as by a power failure: it had no power button (ACPI)"
 
 ABORTED = -6
 """SIGABRT: bhyve hit an assertion or an exit it does not handle, and said which."""
@@ -46,11 +70,22 @@ SIGNALS = {
 """Signal numbers of FreeBSD, as far as bhyve dies of them."""
 
 
+class Asked(IntEnum):
+    """What somebody has asked of the guest."""
+
+    NOTHING = 0
+    BUTTON = 1
+    """To end by itself: its power button was pressed."""
+    FORCE = 2
+    """To end at once."""
+
+
 class Outcome(NamedTuple):
     """How one run of bhyve, or of its loader, ended.
 
-    ``code`` is the exit code, negative for a signal as in ``subprocess``; ``seconds`` is how long
-    it ran; ``said`` is what it wrote to standard error, or the last 8 KiB of that.
+    ``code`` is the exit code, negative for a signal as in ``subprocess``, or ``UNSEEN``;
+    ``seconds`` is how long it ran; ``said`` is what it wrote to standard error, or the last 8 KiB
+    of that.
     """
 
     code: int
@@ -58,8 +93,14 @@ class Outcome(NamedTuple):
     loader: bool = False
     said: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        return self._asdict()
+
+class Ending(NamedTuple):
+    """How an outcome is to be taken: ``reason`` in words, whether the guest ended ``well``, and
+    whether it ``crashed``, so that it may be started again."""
+
+    reason: str
+    well: bool = False
+    crashed: bool = False
 
 
 class Next(NamedTuple):
@@ -75,19 +116,25 @@ class Next(NamedTuple):
 class History(NamedTuple):
     """What matters of the runs before.
 
-    ``reboots`` counts since the start, ``quick`` those in a row that came quickly.
-    ``eject_after`` is the reboot at which the installation medium is taken out; 0 is never (or
-    there is none).
+    ``reboots`` counts since the start, ``quick`` those in a row that came quickly, ``crashes``
+    those in a row. ``eject_after`` is the reboot at which the installation medium is taken out; 0
+    is never (or there is none). ``restarts``: a guest that crashed is started again (on_crash).
     """
 
     eject_after: int = 0
+    restarts: bool = False
     reboots: int = 0
     quick: int = 0
+    crashes: int = 0
 
     @property
     def launch(self) -> int:
         """Which of the launches comes next: 0 with the installation medium, 1 without it."""
         return int(0 < self.eject_after <= self.reboots)
+
+    def lived(self) -> dict[str, int]:
+        """Return what a supervisor that follows has to know."""
+        return {"reboots": self.reboots, "quick": self.quick, "crashes": self.crashes}
 
 
 def stopped(reason: str) -> Next:
@@ -100,17 +147,21 @@ def failed(reason: str) -> Next:
     return Next(restart=False, failed=True, reason=reason)
 
 
-def after(history: History, outcome: Outcome, stop_wanted: bool = False) -> tuple[History, Next]:
+def after(history: History, outcome: Outcome, asked: Asked = Asked.NOTHING) -> tuple[History, Next]:
     """Decide what follows ``outcome``, and return the history with it.
 
     A loader that ended well is followed by bhyve and does not come here, unless the guest is to
-    stop. ``stop_wanted`` means that somebody asked for its end: then it ends, whatever the outcome.
+    stop. A guest that was ``asked`` to end has ended, whatever the outcome.
     """
-    reason, well = _reason(outcome)
-    if stop_wanted:
-        return history, stopped(reason)
+    ending = _ending(outcome)
+    if asked:
+        return history, stopped(_as_asked(outcome, asked) or ending.reason)
+    if outcome.seconds >= CRASH_SECONDS:
+        history = history._replace(crashes=0)
+    if ending.crashed and history.restarts:
+        return _after_crash(history, ending.reason)
     if outcome.loader or outcome.code != 0:
-        return history, stopped(reason) if well else failed(reason)
+        return history, stopped(ending.reason) if ending.well else failed(ending.reason)
     quick = history.quick + 1 if outcome.seconds < QUICK_SECONDS else 0
     history = history._replace(reboots=history.reboots + 1, quick=quick)
     if quick > QUICK_LIMIT:
@@ -118,7 +169,19 @@ def after(history: History, outcome: Outcome, stop_wanted: bool = False) -> tupl
             f"given up: it reset {quick} times in a row, each time within "
             f"{QUICK_SECONDS:.0f} seconds"
         )
-    return history, Next(restart=True, failed=False, reason=reason, pause=_pause(quick))
+    return history, Next(restart=True, failed=False, reason=ending.reason, pause=_pause(quick))
+
+
+def _after_crash(history: History, reason: str) -> tuple[History, Next]:
+    """Start it again after 1, 2, 4, 8, 16 seconds, then give it up."""
+    crashes = history.crashes + 1
+    history = history._replace(crashes=crashes, quick=0)
+    if crashes > CRASH_LIMIT:
+        return history, failed(
+            f"given up after {crashes} crashes in a row, each within "
+            f"{CRASH_SECONDS / 60:.0f} minutes: {reason}"
+        )
+    return history, Next(restart=True, failed=False, reason=reason, pause=2.0 ** (crashes - 1))
 
 
 def _pause(quick: int) -> float:
@@ -126,29 +189,44 @@ def _pause(quick: int) -> float:
     return 0.0 if quick <= PATIENCE else float(2 ** (quick - PATIENCE - 1))
 
 
-def _reason(outcome: Outcome) -> tuple[str, bool]:
-    """Return why it ended, in words, and whether that is a good end.
+def _as_asked(outcome: Outcome, asked: Asked) -> str:
+    """Return what is to be said of an end that was asked for, if it is not what it looks like."""
+    if outcome.loader:
+        return ""
+    if asked is Asked.FORCE and outcome.code in (1, KILLED):
+        return FORCED
+    if asked is Asked.BUTTON and outcome.code == TERMINATED:
+        return NO_ACPI
+    return ""
+
+
+def _ending(outcome: Outcome) -> Ending:
+    """Return why it ended, and what that means.
 
     The exit codes are those of bhyve(8); 64 and 71 are EX_USAGE and EX_OSERR of sysexits(3).
     """
     code, program = outcome.code, "the loader" if outcome.loader else "bhyve"
     said = _with(outcome.said.splitlines()[-3:])
+    if code == UNSEEN:
+        return Ending(f"{program} ended while nobody watched it")
     if code < 0:
         name = SIGNALS.get(-code, f"signal {-code}")
-        return f"{program} was ended by {name}{said if code == ABORTED else ''}", False
+        crashed = not outcome.loader and code not in DELIBERATE
+        reason = f"{program} was ended by {name}{said if code == ABORTED else ''}"
+        return Ending(reason, crashed=crashed)
     if outcome.loader and code == 0:
-        return "ended before it ran", True
+        return Ending("ended before it ran", well=True)
     if outcome.loader:
-        return f"the loader failed with exit code {code}{said}", False
+        return Ending(f"the loader failed with exit code {code}{said}")
     if code == 1 and DESTROYED in outcome.said:
-        return "its VM was destroyed from outside", False
+        return Ending("its VM was destroyed from outside")
     if code == 1 and _refused(outcome):
-        return f"bhyve refused its arguments{_with(outcome.said.splitlines()[:1])}", False
+        return Ending(f"bhyve refused its arguments{_with(outcome.said.splitlines()[:1])}")
     if code in GOOD:
-        return GOOD[code], True
+        return Ending(GOOD[code], well=True)
     if code == 3:
-        return "crashed: triple fault", False
-    return f"bhyve failed with exit code {code}{said}", False
+        return Ending("crashed: triple fault", crashed=True)
+    return Ending(f"bhyve failed with exit code {code}{said}", crashed=code != EX_USAGE)
 
 
 def _refused(outcome: Outcome) -> bool:

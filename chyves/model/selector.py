@@ -14,7 +14,8 @@ ALL = "all"
 NAME_LENGTH = 27
 """What bhyve's limit of 31 characters for the name of a VM leaves after ``chy-``."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_NAME = re.compile(NAME)
 
 _COMMANDS = (
     "apply completion console create clone dataset debug delete destroy dev disk doctor export "

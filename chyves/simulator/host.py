@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chyves.backend.host import Host, Process
 from chyves.backend.run import Child, Progress, Result, Stream
+from chyves.backend.watch import Watch
 from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming
 from chyves.simulator.world import World
 
@@ -106,6 +107,13 @@ class SimulatedHost(Host):
 
     def processes(self) -> list[Process]:
         return self.world.processes()
+
+    def watch(self, pid: int) -> Watch:
+        if not hasattr(os, "pidfd_open"):
+            return super().watch(pid)
+        from chyves.simulator.ends import EndWatch
+
+        return EndWatch(self.world, pid)
 
     def may_write(self, path: str) -> None:
         from chyves.simulator.zfs.mounts import is_full, is_read_only

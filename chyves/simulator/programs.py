@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from chyves.simulator import faults
+from chyves.simulator.ends import leave_end
 from chyves.simulator.world import World
 
 
@@ -114,6 +115,8 @@ def as_process(world: World, argv: Sequence[str]) -> int:
             return 1
         streams = Io(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
         try:
-            return execute(world, argv, streams)
+            code = execute(world, argv, streams)
+            leave_end(world, code)
+            return code
         finally:
             sys.stdout.flush()

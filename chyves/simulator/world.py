@@ -126,6 +126,7 @@ class World:
     def process(self, title: str) -> Iterator["RunningProcess"]:
         """Appear in the process table of the host, for as long as this process lives."""
         path = self._processes / f"{os.getpid()}.json"
+        self.end_file(os.getpid()).unlink(missing_ok=True)  # of an earlier process
         fresh = path.with_suffix(".new")
         with fresh.open("w") as entry:
             fcntl.flock(entry, fcntl.LOCK_EX)
@@ -135,6 +136,10 @@ class World:
                 yield process
             finally:
                 path.unlink()
+
+    def end_file(self, pid: int) -> Path:
+        """Return the file in which a lasting program leaves how it ended."""
+        return self._processes / f"{pid}.end"
 
     def processes(self) -> list[Process]:
         """Return the living processes, by pid."""

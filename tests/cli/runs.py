@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,6 +136,17 @@ class Runs:
         shell = self.shell(name)
         for command in commands:
             shell.type(f"{command}\r")
+
+    def process(self, line: str) -> subprocess.Popen[str]:
+        """Type a line as a process of its own."""
+        argv = [sys.executable, "-m", "chyves", "--simulate", str(self.chyves.directory)]
+        return subprocess.Popen(
+            [*argv, *line.split()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def supervisor(self, name: str = "web") -> psutil.Process:
         return psutil.Process(self.seen(name)["supervisor"])

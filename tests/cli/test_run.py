@@ -23,18 +23,6 @@ def runs(chyves: Chyves) -> Iterator[Runs]:
         yield runs
 
 
-def process(runs: Runs, line: str) -> subprocess.Popen[str]:
-    """Type a line as a process of its own."""
-    argv = [sys.executable, "-m", "chyves", "--simulate", str(runs.chyves.directory)]
-    return subprocess.Popen(
-        [*argv, *line.split()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_start_from_an_iso(runs: Runs) -> None:
     runs.create()
     done = runs.chyves(f"web start {runs.medium()}")
@@ -105,7 +93,7 @@ def test_a_running_guest_is_not_started_again(runs: Runs) -> None:
 def test_of_two_starts_at_once_one_wins(runs: Runs) -> None:
     runs.create()
     runs.install("web")
-    starts = [process(runs, "web start -q") for _ in range(4)]
+    starts = [runs.process("web start -q") for _ in range(4)]
     said = sorted(start.communicate()[0] for start in starts)
     assert [start.returncode for start in starts] == [0] * 4
     pid = runs.seen()["pid"]
@@ -119,7 +107,7 @@ def test_of_two_starts_at_once_one_wins(runs: Runs) -> None:
 def test_start_and_delete_at_once(runs: Runs) -> None:
     runs.create()
     runs.install("web")
-    start, delete = process(runs, "web start -q"), process(runs, "web delete --yes -q")
+    start, delete = runs.process("web start -q"), runs.process("web delete --yes -q")
     said = [*start.communicate(), *delete.communicate()]
     if delete.returncode == Exit.OK:
         assert start.returncode == Exit.NOT_FOUND, said
@@ -241,7 +229,10 @@ def test_what_is_on_the_disk_survives_reboot_and_stop(runs: Runs) -> None:
     shell.expect("kept for good\r\n")
 
 
-def test_stop_of_a_guest_that_ignores_its_button(runs: Runs) -> None:
+def test_stop_of_a_guest_that_ignores_its_button(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chyves.commands.ending.PATIENCE", 0.1)
     runs.booted("web", "hang")
     done = runs.chyves("web stop --timeout 0", code=Exit.BUSY)
     assert done.said == [
@@ -249,16 +240,55 @@ def test_stop_of_a_guest_that_ignores_its_button(runs: Runs) -> None:
         "hint: it may ignore its power button: chyves web stop force",
     ]
     assert runs.phase() == "running"
+    runs.chyves("web set stop_timeout=0")
+    runs.chyves("web stop", code=Exit.BUSY)
     assert runs.chyves("web stop force").out == "web: stopped\n"
+    assert runs.seen()["last_end"] == "powered off by force"
+    assert runs.log("/chyves/tank/guests/web/logs")[-1] == "[1] - web: powered off by force"
     runs.assert_nothing_left()
 
 
-def test_one_guest_that_ignores_its_button_does_not_keep_the_others(runs: Runs) -> None:
+def test_a_guest_that_ignores_its_button_loses_its_power_in_the_end(runs: Runs) -> None:
+    """And does not keep the others, which have their own time."""
     runs.booted("web", "hang")
     runs.booted("db")
-    done = runs.chyves("all stop --timeout 2", code=Exit.BUSY)
-    assert done.out == "db: stopped\n"
-    assert done.said[0] == "chyves: web: still running after 2 seconds"
+    runs.booted("mail", "hang")
+    runs.chyves("web set stop_timeout=1")
+    runs.chyves("mail set stop_timeout=2")
+    done = runs.chyves("all stop")
+    assert done.out.splitlines() == [
+        "db: stopped",
+        "web: stopped by force: it ignored its power button for 1 seconds",
+        "mail: stopped by force: it ignored its power button for 2 seconds",
+    ]
+    assert done.said[0] == "web: ignored its power button for 1 seconds, power off"
+    assert runs.seen()["last_end"] == "powered off by force"
+    runs.assert_nothing_left()
+
+
+def test_the_timeout_of_the_line_counts_more_than_the_property(runs: Runs) -> None:
+    runs.booted("web", "hang")
+    done = runs.chyves("web stop --timeout 1 --json")
+    (result,) = json.loads(done.out)["results"]
+    assert result == {
+        "target": "web",
+        "result": "stopped by force: it ignored its power button for 1 seconds",
+        "changed": True,
+        "reason": "powered off by force",
+        "forced": True,
+    }
+
+
+def test_a_guest_without_acpi_is_said_to_have_lost_its_power(runs: Runs) -> None:
+    runs.create()
+    runs.install("web", "noacpi")
+    runs.chyves("web start")
+    end = "ended as by a power failure: it had no power button (ACPI)"
+    assert runs.chyves("web stop").out == f"web: stopped: {end}\n"
+    seen = runs.seen()
+    assert (seen["phase"], seen["last_end"]) == ("stopped", end)
+    assert [one["code"] for one in seen["exits"]] == [-15]
+    runs.assert_nothing_left()
 
 
 def test_reclaim(runs: Runs) -> None:
@@ -305,7 +335,7 @@ def test_stop_while_the_loader_waits(runs: Runs, monkeypatch: pytest.MonkeyPatch
 def test_stop_in_the_pause_before_a_restart(runs: Runs) -> None:
     runs.create()
     runs.install("web", "reboot")
-    start = process(runs, "web start -q")
+    start = runs.process("web start -q")
     wait_for(lambda: runs.host.path("/var/run/chyves/guests/web/state.json").exists(), "a state")
     wait_for(lambda: runs.state()["reboots"] >= 8 and runs.phase() == "restarting", "a pause")
     began = time.monotonic()
@@ -341,6 +371,7 @@ def test_a_guest_that_resets_again_and_again_is_given_up(runs: Runs) -> None:
             }
         ],
         "eject_after": 0,
+        "restarts": False,
         "taps": ["tap50"],
         "logs": ["/chyves/tank/guests/web/logs"],
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chyves.backend import guests
 from chyves.errors import Exit
 from chyves.model import lifecycle
 from tests.cli.conftest import Chyves
@@ -70,6 +71,37 @@ def test_it_is_powered_off_from_outside(runs: Runs) -> None:
     runs.assert_nothing_left()
 
 
+def test_a_guest_that_crashes_is_started_again_if_that_is_wanted(runs: Runs) -> None:
+    runs.create()
+    runs.chyves("web set on_crash=restart")
+    runs.install("web")
+    runs.chyves("web start")
+    runs.type("panic")
+    wait_for(lambda: len(runs.state()["exits"]) == 1, "it has crashed")
+    wait_for(lambda: runs.phase() == "running" and runs.seen()["pid"], "it runs again")
+    runs.wait_for_acpi()
+    seen = runs.seen()
+    assert [end["reason"] for end in seen["exits"]] == ["crashed: triple fault"]
+    assert runs.chyves("web stop").out == "web: stopped\n"
+    runs.assert_nothing_left()
+
+
+def test_a_guest_that_crashes_again_and_again_is_slowed_down(runs: Runs) -> None:
+    runs.create()
+    runs.chyves("defaults set on_crash=restart")
+    runs.install("web", "panic")
+    start = runs.process("web start -q")
+    state = runs.host.path("/var/run/chyves/guests/web/state.json")
+    wait_for(state.exists, "it has begun")
+    wait_for(lambda: len(runs.state()["exits"]) >= 3, "it has crashed three times", seconds=20)
+    pauses = [end["time"] for end in runs.state()["exits"]]
+    assert pauses[1] - pauses[0] >= 1
+    assert pauses[2] - pauses[1] >= 2, "each pause is longer than the one before"
+    runs.chyves("web stop")
+    assert runs.seen()["last_end"] == "stopped before it started again"
+    start.communicate()
+
+
 def kill_supervisor(runs: Runs, name: str = "web") -> None:
     supervisor = runs.supervisor(name)
     supervisor.kill()
@@ -83,8 +115,86 @@ def test_its_supervisor_is_killed(runs: Runs) -> None:
     seen = runs.seen()
     assert (seen["phase"], seen["pid"]) == ("unsupervised", pid)
     assert runs.chyves("list").out.splitlines()[1].split()[3:5] == ["UNSUPERVISED", f"({pid})"]
-    assert runs.chyves("web start").out == f"web: already running (pid {pid})\n"
     runs.chyves("web delete --yes", code=Exit.BUSY)
+    assert runs.chyves("web start").out == f"web: already running (pid {pid}), taken over\n"
+    seen = runs.seen()
+    assert (seen["phase"], seen["pid"]) == ("running", pid)
+    assert len(runs.commands("bhyve")) == 1, "it was not started again"
+    assert runs.chyves("web start").out == f"web: already running (pid {pid})\n"
+    assert runs.chyves("web stop").out == "web: stopped\n"
+    assert runs.seen()["last_end"] == "powered off"
+    runs.assert_nothing_left()
+
+
+def test_a_guest_that_was_taken_over_lives_on_as_before(runs: Runs) -> None:
+    """It comes back from a reboot, and what ended it is known."""
+    runs.booted()
+    runs.type("reboot")
+    runs.wait_for_reboots(1)
+    kill_supervisor(runs)
+    runs.chyves("web start")
+    runs.type("reboot")
+    runs.wait_for_reboots(2)
+    kill_supervisor(runs)
+    runs.chyves("web start")
+    runs.type("panic")
+    seen = runs.wait_for_phase("failed")
+    assert seen["last_end"] == "crashed: triple fault"
+    assert [end["code"] for end in seen["exits"]] == [0, 0, 3]
+    runs.assert_nothing_left()
+
+
+def test_a_guest_that_was_taken_over_is_killed(runs: Runs) -> None:
+    runs.booted()
+    kill_supervisor(runs)
+    runs.chyves("web start")
+    runs.bhyve().kill()
+    assert runs.wait_for_phase("failed")["last_end"] == "bhyve was ended by SIGKILL"
+    runs.assert_nothing_left()
+
+
+def test_a_loader_that_was_taken_over_is_followed_by_bhyve(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
+    runs.create()
+    runs.chyves("web start", code=Exit.PRECONDITION)
+    kill_supervisor(runs)
+    runs.chyves("web start")
+    assert runs.phase() == "loading"
+    assert runs.chyves("web stop").out == "web: stopped\n"
+    runs.assert_nothing_left()
+
+
+def test_two_that_take_a_guest_over_at_once(runs: Runs) -> None:
+    runs.booted()
+    kill_supervisor(runs)
+    started = [runs.process("web start -q") for _ in range(3)]
+    said = [start.communicate()[0] for start in started]
+    assert [start.returncode for start in started] == [0] * 3
+    assert sum("taken over" in line for line in said) == 1
+    runs.chyves("web stop")
+    runs.assert_nothing_left()
+
+
+def test_a_process_that_is_not_the_guests_is_not_taken_over(runs: Runs) -> None:
+    """And nothing of a running guest is touched by a supervisor that was sent to it by mistake."""
+    runs.booted("web")
+    runs.booted("db")
+    kill_supervisor(runs)
+    now = guests.status(runs.host, "web")
+    wrong = now._replace(bhyve=runs.seen("db")["pid"])
+    assert guests.adopt(runs.host, "web", wrong).phase == "unsupervised"
+    assert runs.vms() == ["chy-db", "chy-web"]
+    assert runs.seen()["pid"] == now.bhyve
+
+
+def test_without_a_record_of_its_start_a_guest_is_left_as_it_is(runs: Runs) -> None:
+    runs.booted()
+    kill_supervisor(runs)
+    runs.host.path("/var/run/chyves/guests/web/order.json").unlink()
+    assert runs.chyves("web start").out == f"web: already running (pid {runs.seen()['pid']})\n"
+    assert runs.phase() == "unsupervised"
     assert runs.chyves("web stop").out == "web: stopped\n"
     runs.assert_nothing_left()
 
@@ -92,7 +202,7 @@ def test_its_supervisor_is_killed(runs: Runs) -> None:
 def test_a_hung_guest_without_supervisor(runs: Runs) -> None:
     runs.booted("web", "hang")
     kill_supervisor(runs)
-    runs.chyves("web stop --timeout 0", code=Exit.BUSY)
+    runs.chyves("web stop --no-wait")
     assert runs.chyves("web stop force").out == "web: stopped\n"
     runs.assert_nothing_left()
 
@@ -100,7 +210,7 @@ def test_a_hung_guest_without_supervisor(runs: Runs) -> None:
 def test_a_bhyve_that_does_not_end_without_supervisor(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chyves.commands.stop.FORCED_SECONDS", 0.2)
+    monkeypatch.setattr("chyves.commands.ending.FORCED_SECONDS", 0.2)
     runs.booted()
     bhyve = runs.bhyve()
     kill_supervisor(runs)
@@ -264,7 +374,14 @@ def test_the_pause_is_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.Mon
     host = Host(RealRunner(), tmp_path)
     reading, writing = os.pipe()
     handlers = {n: signal.getsignal(n) for n in range(1, 32) if n not in (9, 19, 32)}
-    order = {"guest": "web", "launches": [], "taps": [], "logs": [], "eject_after": 0}
+    order = {
+        "guest": "web",
+        "launches": [],
+        "taps": [],
+        "logs": [],
+        "eject_after": 0,
+        "restarts": False,
+    }
     life = module.Supervisor(host, order, writing)
     try:
         life._wakeup = module._signals_as_bytes()
@@ -313,11 +430,13 @@ def test_a_guest_that_waits_for_a_vnc_client(runs: Runs) -> None:
     runs.assert_nothing_left()
 
 
-@pytest.mark.parametrize("how", ["stop", "stop force"])
-def test_the_end_of_a_guest_that_waits_for_a_vnc_client(runs: Runs, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "end"), [("stop", f"stopped: {lifecycle.NO_ACPI}"), ("stop force", "stopped")]
+)
+def test_the_end_of_a_guest_that_waits_for_a_vnc_client(runs: Runs, how: str, end: str) -> None:
     vnc_guest(runs)
     runs.chyves("web start")
-    assert runs.chyves(f"web {how}").out == "web: stopped\n"
+    assert runs.chyves(f"web {how}").out == f"web: {end}\n"
     runs.assert_nothing_left()
 
 

@@ -3,13 +3,22 @@
 
 import pytest
 
-from chyves.model.lifecycle import History, Next, Outcome, after
+from chyves.model.lifecycle import (
+    FORCED,
+    NO_ACPI,
+    UNSEEN,
+    Asked,
+    History,
+    Next,
+    Outcome,
+    after,
+)
 
 LONG = 3600.0
 
 
-def next_after(outcome: Outcome, *, stop_wanted: bool = False) -> Next:
-    return after(History(), outcome, stop_wanted)[1]
+def next_after(outcome: Outcome, asked: Asked = Asked.NOTHING) -> Next:
+    return after(History(), outcome, asked)[1]
 
 
 def test_a_guest_that_reboots_comes_back_at_once() -> None:
@@ -44,6 +53,7 @@ def test_a_guest_that_ends_itself_stays_off(code: int, reason: str) -> None:
         (100, "", "bhyve failed with exit code 100"),
         (-9, "", "bhyve was ended by SIGKILL"),
         (-15, "", "bhyve was ended by SIGTERM"),
+        (UNSEEN, "", "bhyve ended while nobody watched it"),
         (-33, "", "bhyve was ended by signal 33"),
         (
             -6,
@@ -111,7 +121,7 @@ def test_a_loader_that_fails_is_the_end() -> None:
     ],
 )
 def test_who_was_to_stop_has_stopped(outcome: Outcome) -> None:
-    step = next_after(outcome, stop_wanted=True)
+    step = next_after(outcome, Asked.BUTTON)
     assert not step.restart
     assert not step.failed
 
@@ -147,3 +157,79 @@ def test_without_a_count_the_medium_stays() -> None:
     for _ in range(3):
         history, _step = after(history, Outcome(0, LONG))
         assert history.launch == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "reason"),
+    [
+        (Asked.BUTTON, 1, "powered off"),
+        (Asked.BUTTON, -15, NO_ACPI),
+        (Asked.FORCE, 1, FORCED),
+        (Asked.FORCE, -9, FORCED),
+        (Asked.FORCE, 3, "crashed: triple fault"),
+    ],
+)
+def test_an_end_that_was_asked_for_is_called_what_it_was(
+    asked: Asked, code: int, reason: str
+) -> None:
+    assert next_after(Outcome(code, LONG), asked) == Next(False, False, reason)
+
+
+CRASHES = [Outcome(3, 2.0), Outcome(4, 2.0), Outcome(71, 2.0), Outcome(-6, 2.0), Outcome(-9, 2.0)]
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+def test_a_crash_is_the_end_unless_on_crash_is_restart(crash: Outcome) -> None:
+    assert next_after(crash).failed
+    history, step = after(History(restarts=True), crash)
+    assert (step.restart, step.failed, step.pause) == (True, False, 1.0)
+    assert (history.reboots, history.crashes) == (0, 1), "a crash is no reboot"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(1, LONG),
+        Outcome(2, LONG),
+        Outcome(64, 0.1),
+        Outcome(1, 0.02, said="Usage: bhyve [-aehuwxACDHIPSWY]\n"),
+        Outcome(1, LONG, said="vm_run error -1, errno 6\n"),
+        Outcome(-15, LONG),
+        Outcome(UNSEEN, LONG),
+        Outcome(1, 0.1, loader=True),
+        Outcome(-9, 0.1, loader=True),
+    ],
+)
+def test_what_is_no_crash_is_not_started_again(outcome: Outcome) -> None:
+    _, step = after(History(restarts=True), outcome)
+    assert not step.restart
+
+
+def test_a_row_of_crashes_is_slowed_down_and_then_given_up() -> None:
+    history, pauses = History(restarts=True), []
+    for _ in range(5):
+        history, step = after(history, Outcome(3, 2.0))
+        pauses.append(step.pause)
+    assert pauses == [1, 2, 4, 8, 16]
+    _, step = after(history, Outcome(3, 2.0))
+    assert step == Next(
+        False,
+        True,
+        "given up after 6 crashes in a row, each within 10 minutes: crashed: triple fault",
+    )
+
+
+@pytest.mark.parametrize("between", [Outcome(0, LONG), Outcome(3, LONG)])
+def test_one_long_run_ends_a_row_of_crashes(between: Outcome) -> None:
+    history, _ = after(History(restarts=True, crashes=5), between)
+    history, step = after(history, Outcome(3, 2.0))
+    assert step.restart
+    assert step.pause <= 2
+
+
+def test_a_crash_between_quick_resets_does_not_hide_a_row_of_crashes() -> None:
+    history = History(restarts=True)
+    for _ in range(5):
+        history, _ = after(history, Outcome(3, 2.0))
+        history, _ = after(history, Outcome(0, 2.0))
+    assert after(history, Outcome(3, 2.0))[1].failed

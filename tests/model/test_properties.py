@@ -70,12 +70,15 @@ EXAMPLES: list[Example] = [
     (DEFAULTS, "disk_secondarycache", "none", "off", "all, metadata, none"),
     (DEFAULTS, "disk_sparse", "yes", "thin", "yes, no"),
     (DEFAULTS, "loader", "uefi", "lilo", "bhyveload, grub-bhyve, uefi"),
+    (DEFAULTS, "on_crash", "restart", "reboot", "stop, restart"),
     (DEFAULTS, "os", "debian", "plan9", "default, openbsd"),
     (DEFAULTS, "ram", "2G", "lots", "512M, 8G"),
     (DEFAULTS, "rcboot", "7", "yes", "0..99999"),
+    (DEFAULTS, "rcboot_delay", "30", "soon", "0..3600"),
     (DEFAULTS, "revert_to_snapshot", "@clean", "a/b", "@before"),
     (DEFAULTS, "revert_to_snapshot_method", "both", "always", "off, start, reboot, both"),
     (DEFAULTS, "size", "16G", "0", "512M, 8G"),
+    (DEFAULTS, "stop_timeout", "300", "never", "0..86400"),
     (DEFAULTS, "template", "yes", "2", "yes, no"),
     (DEFAULTS, "uefi_console_output", "vnc", "screen", "serial, vnc"),
     (DEFAULTS, "uefi_firmware", "-", "a/b", "letters"),
@@ -96,12 +99,16 @@ EXAMPLES: list[Example] = [
     (GUEST, "loader", "bhyveload", "grub", "bhyveload, grub-bhyve, uefi"),
     (GUEST, "net_ifaces", "tap5,vale0:1", "tap5,tap5", "once"),
     (GUEST, "notes", "", "a\0b", "one line"),
+    (GUEST, "on_crash", "stop", "", "stop, restart"),
     (GUEST, "os", "vyos", "anything", "default, openbsd"),
     (GUEST, "ram", "1.5G", "0", "512M, 8G"),
     (GUEST, "rcboot", "0", "-1", "0..99999"),
+    (GUEST, "rcboot_after", "db,mail-2", "db, mail", "commas"),
+    (GUEST, "rcboot_delay", "0", "-1", "0..3600"),
     (GUEST, "revert_to_snapshot", "", "@a@b", "@before"),
     (GUEST, "revert_to_snapshot_method", "off", "on", "off, start, reboot, both"),
     (GUEST, "serial", "nmdm99", "nmdm", "nmdm0"),
+    (GUEST, "stop_timeout", "0", "86401", "0..86400"),
     (GUEST, "template", "no", "", "yes, no"),
     (GUEST, "uefi_console_output", "serial", "both", "serial, vnc"),
     (GUEST, "uefi_firmware", "BHYVE_UEFI.fd", "", "letters"),
@@ -140,9 +147,10 @@ vlan_iface_base_name uefi_vnc_port_start_offset
 """
 DEFAULTS_ORDER = """
 bargs bhyveload_flags bhyve_disk_type bhyve_net_type bridge cpu disk_volmode disk_volblocksize
-disk_dedup disk_compression disk_primarycache disk_secondarycache disk_sparse loader os ram rcboot
-revert_to_snapshot revert_to_snapshot_method size template uefi_console_output uefi_firmware
-uefi_vnc_client uefi_vnc_ip uefi_vnc_mouse_type uefi_vnc_pause_until_client_connect uefi_vnc_res
+disk_dedup disk_compression disk_primarycache disk_secondarycache disk_sparse loader on_crash os
+ram rcboot rcboot_delay revert_to_snapshot revert_to_snapshot_method stop_timeout size template
+uefi_console_output uefi_firmware uefi_vnc_client uefi_vnc_ip uefi_vnc_mouse_type
+uefi_vnc_pause_until_client_connect uefi_vnc_res
 """
 
 

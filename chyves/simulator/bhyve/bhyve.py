@@ -21,6 +21,7 @@ from chyves.simulator.bhyve.guest import Vm, boot_medium
 from chyves.simulator.bhyve.lpc import bootrom
 from chyves.simulator.bhyve.running import run
 from chyves.simulator.bhyve.sizes import memory_size, topology
+from chyves.simulator.ends import leave_end
 from chyves.simulator.programs import Io
 from chyves.simulator.world import RunningProcess, World
 
@@ -45,6 +46,7 @@ def bhyve(world: World, arguments: list[str], io: Io) -> int:
         sys.stderr.flush()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        leave_end(world, -signal.SIGABRT)
         os.abort()
 
 

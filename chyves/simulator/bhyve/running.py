@@ -10,6 +10,7 @@ import sys
 from chyves.simulator.bhyve import vmm
 from chyves.simulator.bhyve.exits import ENXIO, Abort, Stop, VmmError
 from chyves.simulator.bhyve.guest import Ending, Guest, Vm, choose
+from chyves.simulator.ends import leave_end
 from chyves.simulator.world import World
 
 _CODES = {Ending.RESET: 0, Ending.POWEROFF: 1, Ending.HALT: 2, Ending.TRIPLE_FAULT: 3}
@@ -119,6 +120,7 @@ class _Life:
         """SIGTERM without ACPI is like for any program."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.close()
+        leave_end(self.world, -signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _look_at_record(self) -> None:

@@ -40,6 +40,8 @@ def _with_line(interface: Interface, line: str) -> Interface:
             return interface._replace(groups=tuple(rest.split()))
         case "member:":
             return interface._replace(members=(*interface.members, rest.split()[0]))
+        case "media:" if "<hostap>" in rest:
+            return interface._replace(is_access_point=True)
         case "status:":
             return interface._replace(status=rest)
         case "inet" | "inet6":

@@ -28,6 +28,17 @@ def next_tap(inventory: store.Inventory, actual: Mapping[str, Interface]) -> str
     return numbers.next_tap(taken(inventory, actual), offset(inventory.globals, "tap_start_offset"))
 
 
+def free_tap(
+    inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str = ""
+) -> str:
+    """Return a tap for a guest: one that was left on its bridge, or the next."""
+    spare = ""
+    if wiring.is_automatic(inventory):
+        bridge = bridge or wiring.associations(inventory).default
+        spare = wiring.spare_tap(inventory, actual, guest, bridge)
+    return spare or next_tap(inventory, actual)
+
+
 def next_serial(inventory: store.Inventory) -> str:
     return numbers.next_serial(taken(inventory), offset(inventory.globals, "console_start_offset"))
 
@@ -80,14 +91,14 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
 def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
     """Bring bridges and taps in line with the restored interfaces."""
     now = inventory.guest(guest)
-    owned = wiring.owners((*inventory.guests, *inventory.hidden), but=now.name)
+    owned = wiring.owners(inventory, but=now)
     actual = net.interfaces(host)
     notes = []
     wanted: list[str] = []
     for name in dict.fromkeys(now.net_ifaces()):
         if name.startswith("tap") and name in owned:
             fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
-            notes.append(f"{fresh} takes the place of {name}, which {owned[name]} has now")
+            notes.append(f"{fresh} takes the place of {name}, which {owned[name][0]} has now")
             name = fresh
         wanted.append(name)
     if tuple(wanted) != now.net_ifaces():

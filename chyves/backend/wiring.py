@@ -5,8 +5,10 @@ The caller holds the host's lock.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 from chyves.backend import net, store
+from chyves.backend.facts import gather_facts
 from chyves.backend.host import Host
 from chyves.model import layout, network
 from chyves.model.guest import Guest
@@ -18,6 +20,16 @@ def associations(inventory: store.Inventory) -> network.Associations:
     return network.associations(inventory.globals, inventory.defaults.get("bridge") or "")
 
 
+def look(host: Host, inventory: store.Inventory) -> network.Present:
+    """Return all that verbs about bridges go by."""
+    return network.Present(
+        associations(inventory),
+        net.interfaces(host),
+        owners(inventory),
+        gather_facts(host, ()).bridged_addresses,
+    )
+
+
 def is_automatic(inventory: store.Inventory) -> bool:
     """Tell whether chyves arranges the network (network_design_mode=auto), or the admin does."""
     return inventory.globals.get("network_design_mode") != "system"
@@ -25,18 +37,43 @@ def is_automatic(inventory: store.Inventory) -> bool:
 
 def carry_out(
     host: Host, inventory: store.Inventory, change: network.Change, guest: Guest | None = None
-) -> None:
-    """Take the steps on the host, then write the properties; what fails halfway is taken back."""
+) -> bool:
+    """Take the steps on the host, then write the properties; what fails halfway is taken back.
+
+    Tells whether anything was changed.
+    """
     with net.apply(host, change.steps) as undo:
-        if change.globals:
+        wrote = False
+        if change.default:
+            path = layout.defaults_config(inventory.primary().name)
+            wrote |= _write(host, path, {"bridge": change.default}, undo)
+        if change.globals or change.dropped:
             path = layout.global_config(inventory.primary().name)
-            before = store.read_config(host, path).text
-            store.set_values(host, path, change.globals)
-            undo.callback(store.write_file, host, path, before)
+            wrote |= _write(host, path, change.globals, undo, change.dropped)
         if guest and change.guest:
             path = layout.guest_config(guest.pool, guest.name)
-            store.set_values(host, path, change.guest)
+            wrote |= _write(host, path, change.guest, undo)
         undo.pop_all()
+    return wrote or bool(change.steps)
+
+
+def _write(
+    host: Host,
+    path: str,
+    values: Mapping[str, str],
+    undo: ExitStack,
+    dropped: Sequence[str] = (),
+) -> bool:
+    """Write properties into a file and drop others, in one act; tell whether that changed it."""
+    before = store.read_config(host, path)
+    after = before.set(values).unset(dropped)
+    if after.text == before.text:
+        return False
+    said = [f"{key}={value}" for key, value in values.items()]
+    said += [f"no {key}" for key in dropped if key in before]
+    store.change_config(host, path, lambda _: after, what=" ".join(said))
+    undo.callback(store.write_file, host, path, before.text)
+    return True
 
 
 def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
@@ -44,12 +81,7 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
     guest has too."""
     if not is_automatic(inventory):
         return
-    others = {
-        name
-        for other in (*inventory.guests, *inventory.hidden)
-        if (other.pool, other.name) != (guest.pool, guest.name)
-        for name in other.net_ifaces()
-    }
+    others = owners(inventory, but=guest)
     names = [name for name in guest.net_ifaces() if name not in others]
     if not names:
         return
@@ -59,19 +91,24 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
     carry_out(host, inventory, change._replace(guest={}))
 
 
-def left_tap(
+def spare_tap(
     inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str
 ) -> str:
-    """Return a tap that was made for a guest on this bridge and that nobody has: an ``add`` that
-    was killed has left it, or a ``delete keepnet``. Empty if there is none."""
-    owned, known = owners(inventory.guests), associations(inventory)
+    """Return a tap for a guest on this bridge that nobody has and an ``add`` that was killed has
+    left: on the host, made for this guest, or after a boot in the bridge's list alone. Empty if
+    there is none."""
+    owned, known = owners(inventory), associations(inventory)
     made = [one.name for one in actual.values() if one.made_for == guest and one.name not in owned]
-    here = (tap for tap in made if all(at.name == bridge for at in known.bridges_with(tap)))
-    return next(here, "")
+    here = [tap for tap in made if all(at.name == bridge for at in known.bridges_with(tap))]
+    listed = [tap for tap in known.bridge(bridge).taps if tap not in owned and tap not in actual]
+    return next(iter((*here, *listed)), "")
 
 
-def owners(guests: Sequence[Guest], *, but: str = "") -> dict[str, str]:
-    """Return the guests by their interfaces."""
-    return {
-        name: guest.name for guest in guests if guest.name != but for name in guest.net_ifaces()
-    }
+def owners(inventory: store.Inventory, *, but: Guest | None = None) -> dict[str, list[str]]:
+    """Return the guests by their interfaces; those on pools that are offline have theirs too."""
+    found: dict[str, list[str]] = {}
+    for guest in (*inventory.guests, *inventory.hidden):
+        if but is None or (guest.pool, guest.name) != (but.pool, but.name):
+            for name in guest.net_ifaces():
+                found.setdefault(name, []).append(guest.name)
+    return found

@@ -17,6 +17,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import guests, locks, net, numbers, store, wiring, zfs
+from chyves.backend.facts import gather_facts
 from chyves.backend.run import Progress
 from chyves.commands import leftovers
 from chyves.commands.create import require_free, root_options
@@ -256,7 +257,13 @@ class Cloning:
         if made.taps and wiring.is_automatic(inventory):
             known = wiring.associations(inventory)
             bridges = {tap: known.home_of(old) for tap, old in made.taps.items()}
-            change = network.add_taps(name, bridges, known, actual)
+            change = network.add_taps(
+                name,
+                bridges,
+                known,
+                actual,
+                bridged_addresses=gather_facts(self._host, ()).bridged_addresses,
+            )
             wiring.carry_out(self._host, inventory, change)
             self._inventory = inventory._replace(globals=inventory.globals.set(change.globals))
         guest = Guest(name, self._order.pool, made.config, inventory.defaults, inventory.globals)

@@ -11,6 +11,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, net, numbers, store, wiring, zfs
+from chyves.backend.facts import gather_facts
 from chyves.commands import leftovers
 from chyves.commands.options import Changing
 from chyves.errors import ChyvesError, Conflict, Invalid
@@ -115,7 +116,7 @@ def _settle(app: App, inventory: store.Inventory, name: str, pool: str) -> dict[
     with locks.host_lock(app.host):
         inventory = store.refresh(app.host, inventory)
         actual = net.interfaces(app.host)
-        values = _new_values(inventory, actual)
+        values = _new_values(inventory, name, actual)
         store.create_config(app.host, layout.guest_config(pool, name), values)
         _join_bridge(app, inventory, name, values["net_ifaces"], actual)
     return values
@@ -134,13 +135,15 @@ def _volume_options(defaults: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value != "inherit"}
 
 
-def _new_values(inventory: store.Inventory, actual: Mapping[str, Interface]) -> dict[str, str]:
+def _new_values(
+    inventory: store.Inventory, name: str, actual: Mapping[str, Interface]
+) -> dict[str, str]:
     """Return the properties of a new guest, with numbers that nobody has."""
     now = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime())
     values = initial_values(Scope.GUEST, inventory.defaults) | {
         "chyves_guest_version": layout.GUEST_VERSION,
         "creation": f"Created on {now} by chyves {__version__}",
-        "net_ifaces": numbers.next_tap(inventory, actual),
+        "net_ifaces": numbers.free_tap(inventory, actual, name),
         "serial": numbers.next_serial(inventory),
         "uuid": str(uuid.uuid4()),
     }
@@ -164,5 +167,14 @@ def _join_bridge(
     if not wiring.is_automatic(inventory):
         return
     known = wiring.associations(inventory)
-    change = network.add_tap(name, (), tap, known.default, known, actual, owners={})
+    change = network.add_tap(
+        name,
+        (),
+        tap,
+        known.default,
+        known,
+        actual,
+        owners={},
+        bridged_addresses=gather_facts(app.host, ()).bridged_addresses,
+    )
     wiring.carry_out(app.host, inventory, change)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 import click
 
 from chyves.app import App
-from chyves.backend import wiring
-from chyves.commands import info, resources, snapshot
+from chyves.commands import info, networks, resources, snapshot
 from chyves.commands.options import Reading
 from chyves.errors import Invalid
-from chyves.model import network
 from chyves.model.properties import Scope, find
 from chyves.model.words import near
 
@@ -25,7 +23,7 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
         list_guests(app)
         return
     word, rest = words[0], words[1:]
-    if len(rest) > (1 if word in ("global", "snapshots") else 0):
+    if len(rest) > (1 if word in ("global", "snapshots", "tap") else 0):
         raise Invalid(
             f"list {word} takes no more words: {' '.join(rest)}", hint="see chyves list --help"
         )
@@ -122,44 +120,8 @@ def list_snapshots(app: App, name: str) -> None:
     snapshot.show_snapshots(app, chosen, top_only=not name)
 
 
-def list_bridges(app: App, _: str) -> None:
-    """Show each bridge, where it leads, and its taps with their guests."""
-    inventory = app.inventory
-    known = network.associations(inventory.globals, inventory.defaults.get("bridge") or "")
-    owners = wiring.owners(inventory.guests)
-    data = []
-    for bridge in known.bridges.values():
-        data.append(
-            {
-                "name": bridge.name,
-                "default": bridge.name == known.default,
-                "uplink": bridge.uplink or None,
-                "taps": [{"name": tap, "guest": owners.get(tap)} for tap in bridge.taps],
-            }
-        )
-        if app.output.headers:
-            _describe_bridge(app, bridge, known.default, owners)
-        else:
-            taps = ",".join(bridge.taps) or "-"
-            app.output.line(f"{bridge.name}\t{bridge.uplink or '-'}\t{taps}")
-    app.report.data = data
-
-
-def _describe_bridge(
-    app: App, bridge: network.Bridge, default: str, owners: Mapping[str, str]
-) -> None:
-    app.output.line(f"Bridge: {bridge.name}{' (default)' if bridge.name == default else ''}")
-    if bridge.leads_out:
-        app.output.line(f"  uplink: {bridge.uplink}")
-    else:
-        undecided = "" if bridge.uplink else " (attach an interface, or set it private)"
-        app.output.line(f"  private{undecided}")
-    for tap in bridge.taps:
-        app.output.line(f"  {tap}  {owners.get(tap, '-')}")
-
-
 LISTS: dict[str, Callable[[App, str], None]] = {
-    "bridges": list_bridges,
+    "bridges": lambda app, _: networks.show_bridges(app),
     "defaults": list_defaults,
     "disks": list_disks,
     "firmware": lambda app, _: resources.show(app, "Firmware"),
@@ -169,4 +131,5 @@ LISTS: dict[str, Callable[[App, str], None]] = {
     "pools": list_pools,
     "properties": list_properties,
     "snapshots": list_snapshots,
+    "tap": networks.show_taps,
 }

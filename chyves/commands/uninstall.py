@@ -139,7 +139,8 @@ def _release_taps(app: App, inventory: store.Inventory, name: str, guests: Seque
     """Take the guests' taps off the bridges, on the host and in the plan, if there still is one."""
     left = inventory._replace(pools=tuple(pool for pool in inventory.pools if pool.name != name))
     left = store.refresh(app.host, left)
-    staying = wiring.owners((*left.guests, *(g for g in left.hidden if g.pool != name)))
+    hidden = tuple(guest for guest in left.hidden if guest.pool != name)
+    staying = wiring.owners(left._replace(hidden=hidden))
     taps = {tap: "" for guest in guests for tap in guest.taps() if tap not in staying}
     plan: Mapping[str, str] = left.globals if left.pools else _own_plan(app, name)
     if not taps or plan.get("network_design_mode") == "system":

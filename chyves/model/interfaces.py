@@ -11,9 +11,9 @@ DEFAULT_MTU = 1500
 TAP_OF = "chyves-tap "
 """Begins the description of a tap; the guest's name follows."""
 NO_UPLINKS = frozenset(
-    ("tap", "vmnet", "tun", "bridge", "lo", "epair", "gif", "stf", "wg", "enc", "pflog", "pfsync")
+    ("tap", "vmnet", "tun", "bridge", "lo", "stf", "wg", "enc", "pflog", "pfsync")
 )
-"""Interface groups whose members lead nowhere outside of the host."""
+"""Interface groups whose members cannot lead out of the host, or cannot be on a bridge."""
 
 
 class Interface(NamedTuple):
@@ -32,6 +32,7 @@ class Interface(NamedTuple):
     opened_by: int | None = None
     status: str = ""
     addresses: tuple[str, ...] = ()
+    is_access_point: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -45,8 +46,21 @@ class Interface(NamedTuple):
 
     @property
     def may_be_uplink(self) -> bool:
-        """Whether it may lead out of the host: a network card, a VLAN, a lagg."""
-        return NO_UPLINKS.isdisjoint(self.groups)
+        """Whether a bridge may lead out by it: a network card, a VLAN, a lagg, or one end of an
+        epair whose other end is in a jail that routes."""
+        return NO_UPLINKS.isdisjoint(self.groups) and not self.is_wireless_client
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether it leads out of the host for all that can be seen: of the epairs on a bridge,
+        most lead to jails."""
+        return self.may_be_uplink and "epair" not in self.groups
+
+    @property
+    def is_wireless_client(self) -> bool:
+        """Whether it is a station of a wireless network, where an access point takes the frames
+        of no address but its own (if_bridge(4), wlan(4)); as an access point it can be bridged."""
+        return "wlan" in self.groups and not self.is_access_point
 
 
 class Step(NamedTuple):
@@ -81,7 +95,8 @@ class Planner:
             self.actual[name] = Interface(name, description=description)
 
     def destroy(self, name: str) -> None:
-        self.step(f"destroy {name}", name, "destroy", fine="does not exist")
+        undo = (name, "create", "description", self.actual[name].description)
+        self.step(f"destroy {name}", name, "destroy", undo=undo, fine="does not exist")
         del self.actual[name]
 
     def up(self, name: str) -> None:
@@ -169,11 +184,11 @@ class Planner:
             )
 
     def tap(self, name: str, bridge: str, guest: str) -> None:
-        """Make the tap of a guest, on its bridge, with the bridge's MTU.
+        """Make the tap of a guest, or of none, on its bridge, with the bridge's MTU.
 
         Raises Conflict if the tap is on another bridge.
         """
-        self.create(name, f"{TAP_OF}{guest}")
+        self.create(name, f"{TAP_OF}{guest}".rstrip())
         self._require_on_no_other(name, bridge)
         if name not in self.actual[bridge].members:
             self.set_mtu(name, self.actual[bridge].mtu)
@@ -182,4 +197,4 @@ class Planner:
 
 def uplinks(actual: Mapping[str, Interface]) -> str:
     """Return the names of those interfaces that may be uplinks, for a hint."""
-    return ", ".join(name for name, one in actual.items() if one.may_be_uplink) or "none"
+    return ", ".join(name for name, one in actual.items() if one.leads_out) or "none"

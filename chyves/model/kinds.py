@@ -347,6 +347,13 @@ def guest_interfaces(text: str) -> str:
     return text
 
 
+def taps(text: str) -> tuple[str, ...]:
+    """Return the names in a list of taps, none of them twice: ``tap50,tap51``."""
+    names = tuple(tap(name) for name in text.split(","))
+    guest_interfaces(text)
+    return names
+
+
 def snapshot_label(text: str) -> str:
     """Return the name of a snapshot with its ``@``: ``@before-upgrade``."""
     if not re.fullmatch(r"@[-0-9a-zA-Z._]+", text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bridges, taps and VALE ports: what is wanted against what is there, as steps to take.
+"""Interfaces of guests: what is wanted against what is there, as steps to take.
 
 Whoever applies the steps holds the host's lock from reading the interfaces on.
 """
@@ -9,21 +9,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chyves.errors import Busy, Conflict, Invalid, NotFound, Precondition
-from chyves.model.interfaces import Interface, Planner, Step, uplinks
+from chyves.errors import Busy, Conflict, NotFound, Precondition
+from chyves.model.interfaces import Interface, Planner, Step
 
 PRIVATE = "private"
 NOTHING = "-"
 
+Owners = Mapping[str, Sequence[str]]
+"""The guests that have an interface, by its name; exact clones share theirs."""
+
 
 class Change(NamedTuple):
-    """What a verb comes to: properties to write into global.cfg and the guest's file, steps to
-    take on the host, and sentences for the user."""
+    """What a verb comes to: steps to take on the host, properties to write into global.cfg and the
+    guest's file, sentences for the user; properties to drop from global.cfg, and a new default
+    bridge."""
 
     steps: tuple[Step, ...] = ()
     globals: Mapping[str, str] = {}
     guest: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    default: str = ""
 
 
 class Bridge(NamedTuple):
@@ -71,15 +77,32 @@ class Associations:
         if not found:
             raise Precondition(
                 f"{tap} of {guest} belongs to no bridge",
-                hint=f"chyves network {guest} remove {tap}; "
-                f"chyves network {guest} add {tap} {self.default}",
+                hint=f"chyves network {self.default} join {tap}",
             )
         if len(found) > 1:
             raise Conflict(
                 f"{tap} of {guest} belongs to {' and '.join(bridge.name for bridge in found)}",
-                hint=f"chyves network {guest} remove {tap} takes it off all of them",
+                hint=f"chyves network {found[-1].name} unjoin {tap}",
             )
         return found[0]
+
+
+class Present(NamedTuple):
+    """The network as it is recorded (``known``) and as the host has it (``actual``), and the guests
+    by their interfaces. ``bridged_addresses`` tells whether an interface with an IP address may
+    join a bridge."""
+
+    known: Associations
+    actual: Mapping[str, Interface]
+    owners: Owners
+    bridged_addresses: bool = True
+
+    def planner(self) -> Planner:
+        return Planner(dict(self.actual), self.bridged_addresses)
+
+    def first_owner(self, tap: str) -> str:
+        """Return a guest that has a tap; empty if none has."""
+        return next(iter(self.owners.get(tap, ())), "")
 
 
 def associations(properties: Mapping[str, str], default: str = "") -> Associations:
@@ -127,7 +150,7 @@ def start_guest(
     notes = []
     _require_once(guest, taps)
     for tap in taps:
-        _require_closed(tap, actual)
+        require_closed(tap, actual)
         bridge = network.bridge_of(tap, guest)
         if not bridge.uplink:
             notes.append(
@@ -154,52 +177,7 @@ def start_guest_on_system_network(
                 f"{tap} of {guest} does not exist on this host",
                 hint=f"network_design_mode is system: make it with ifconfig {tap} create",
             )
-        _require_closed(tap, actual)
-
-
-def attach(
-    bridge: str,
-    uplink: str,
-    network: Associations,
-    actual: Mapping[str, Interface],
-    *,
-    bridged_addresses: bool = True,
-) -> Change:
-    """Lead a bridge out of the host; what it led to before is taken off.
-
-    Raises NotFound, Invalid, Conflict, Precondition.
-    """
-    if uplink not in actual:
-        raise NotFound(
-            f"no such interface: {uplink}", hint=f"interfaces of this host: {uplinks(actual)}"
-        )
-    if not actual[uplink].may_be_uplink:
-        raise Invalid(
-            f"{uplink} does not lead out of this host",
-            hint=f"interfaces that do: {uplinks(actual)}",
-        )
-    for other in network.bridges.values():
-        if other.name != bridge and other.uplink == uplink:
-            raise Conflict(
-                f"{uplink} is the uplink of {other.name}",
-                hint=f"chyves network {other.name} private frees it",
-            )
-    planner = Planner(dict(actual), bridged_addresses)
-    before = network.bridge(bridge).interface
-    if before != uplink:
-        planner.leave(before, bridge)
-    planner.bridge(bridge, uplink)
-    return Change(tuple(planner.steps), {f"{bridge}_phy_attach": uplink})
-
-
-def make_private(bridge: str, actual: Mapping[str, Interface]) -> Change:
-    """Keep a bridge within the host: whatever leads out is taken off, VLANs too."""
-    planner = Planner(dict(actual))
-    planner.bridge(bridge)
-    for member in planner.actual[bridge].members:
-        if member in actual and actual[member].may_be_uplink:
-            planner.leave(member, bridge)
-    return Change(tuple(planner.steps), {f"{bridge}_phy_attach": PRIVATE})
+        require_closed(tap, actual)
 
 
 def add_tap(
@@ -210,12 +188,12 @@ def add_tap(
     network: Associations,
     actual: Mapping[str, Interface],
     *,
-    owners: Mapping[str, str],
+    owners: Owners,
     bridged_addresses: bool = True,
 ) -> Change:
     """Give a guest one more tap, on a bridge.
 
-    ``interfaces`` are those the guest has; ``owners`` are the guests by their interfaces.
+    ``interfaces`` are those the guest has; ``owners`` has those of the others.
     Raises Conflict if the tap is somebody's or on another bridge, Busy if it is open, Precondition
     if the bridge cannot be made as it should be.
     """
@@ -225,7 +203,7 @@ def add_tap(
             raise Conflict(
                 f"{tap} belongs to {other.name}", hint="take another one, or just say: tap"
             )
-    _require_closed(tap, actual)
+    require_closed(tap, actual)
     wanted = network.bridge(bridge)
     planner = Planner(dict(actual), bridged_addresses)
     planner.bridge(bridge, wanted.interface)
@@ -239,10 +217,18 @@ def add_tap(
 
 
 def add_taps(
-    guest: str, bridges: Mapping[str, str], network: Associations, actual: Mapping[str, Interface]
+    guest: str,
+    bridges: Mapping[str, str],
+    network: Associations,
+    actual: Mapping[str, Interface],
+    *,
+    bridged_addresses: bool = True,
 ) -> Change:
-    """Give a new guest its taps, which nobody has; ``bridges`` are theirs, by tap."""
-    planner = Planner(dict(actual))
+    """Give a new guest its taps, which nobody has; ``bridges`` are theirs, by tap.
+
+    Raises Precondition or Conflict if a bridge cannot be made as it should be.
+    """
+    planner = Planner(dict(actual), bridged_addresses)
     members: dict[str, tuple[str, ...]] = {}
     for tap, bridge in bridges.items():
         wanted = network.bridge(bridge)
@@ -282,7 +268,7 @@ def remove_interfaces(
                 f"{guest} has no interface {name}",
                 hint=f"it has: {join_interfaces(interfaces)}",
             )
-        _require_closed(name, actual)
+        require_closed(name, actual)
     planner = Planner(dict(actual))
     globals_ = {}
     for bridge in network.bridges.values():
@@ -319,18 +305,16 @@ def _require_once(guest: str, taps: Sequence[str]) -> None:
             )
 
 
-def _require_free(
-    guest: str, interfaces: Sequence[str], name: str, owners: Mapping[str, str]
-) -> None:
+def _require_free(guest: str, interfaces: Sequence[str], name: str, owners: Owners) -> None:
     if name in interfaces:
         raise Conflict(f"{guest} has {name} already", hint="take another one, or just say: tap")
     if name in owners:
         raise Conflict(
-            f"{name} belongs to guest {owners[name]}", hint="take another one, or just say: tap"
+            f"{name} belongs to guest {owners[name][0]}", hint="take another one, or just say: tap"
         )
 
 
-def _require_closed(tap: str, actual: Mapping[str, Interface]) -> None:
+def require_closed(tap: str, actual: Mapping[str, Interface]) -> None:
     if tap in actual and actual[tap].opened_by is not None:
         raise Busy(
             f"{tap} is open by process {actual[tap].opened_by}",

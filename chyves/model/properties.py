@@ -237,6 +237,8 @@ def _wires_memory(bargs: str) -> bool:
 
 def _note(name: str, value: str, context: Context) -> str:
     """Return what is worth knowing about a value that is accepted."""
+    if name == "network_design_mode" and context.current.get(name) == "system" and value == "auto":
+        return "what is on the bridges of the host is recorded by: chyves network import"
     if name == "uefi_vnc_ip":
         if value in ("0.0.0.0", "::"):  # noqa: S104
             return "whoever reaches this host reaches the guest's screen: VNC asks for no password"

@@ -61,7 +61,7 @@ def test_a_host_with_many_interfaces() -> None:
     assert found["bridge0"].members == ("vtnet0", "tap52")
     assert [name for name, one in found.items() if one.up] == ["vtnet0", "lo0", "bridge0", "vmnet0"]
     assert found["tap51"].mtu == 1300
-    assert [name for name, one in found.items() if one.may_be_uplink] == ["vtnet0", "vtnet0.200"]
+    assert [name for name, one in found.items() if one.leads_out] == ["vtnet0", "vtnet0.200"]
 
 
 def test_a_described_tap() -> None:
@@ -79,6 +79,14 @@ def test_a_described_tap() -> None:
 def test_a_tap_that_is_open() -> None:
     tap = printed("freebsd-13.2-tap-open")["tap50"]
     assert (tap.up, tap.opened_by, tap.status) == (True, 881, "active")
+
+
+def test_a_station_and_an_access_point_of_wireless_networks() -> None:
+    station = "media: IEEE 802.11 Wireless Ethernet OFDM/36Mbps mode 11g"
+    text = f"wlan0: flags=8843<UP> metric 0 mtu 1500\n\tgroups: wlan\n\t{station}\n"
+    assert parse_ifconfig(text)["wlan0"].is_wireless_client
+    hosting = text.replace("mode 11g", "mode 11g <hostap>")
+    assert not parse_ifconfig(hosting)["wlan0"].is_wireless_client
 
 
 def test_a_bridge() -> None:

@@ -165,6 +165,7 @@ def make_stocked(directory: Path) -> Chyves:
         chyves(f"{kind} import", str(image), "-q")
     chyves("web set pcidev_1=virtio-rnd groups=web,site -q")
     chyves("all snapshot @one -q")
+    chyves("network bridge3 private -q")
     return chyves
 
 

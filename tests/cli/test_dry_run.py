@@ -9,7 +9,9 @@ from tests.cli.conftest import Chyves
 from tests.cli.lines import CHANGING
 from tests.cli.plans import same_as_the_real_run
 
-NO_PROGRAMS = {"set", "unset", "group", "upgrade", "default", "private", "notes", "move"}
+NO_PROGRAMS = {
+    *("set", "unset", "group", "upgrade", "default", "private", "notes", "move", "import")
+}
 """Words of lines that only write files, where nothing is to be changed on the host."""
 
 RUN = {"start", "stop", "reclaim", "console"}
@@ -26,6 +28,7 @@ RUN = {"start", "stop", "reclaim", "console"}
         "all snapshot @two",
         "network bridge4 attach em0",
         "network web add tap60 bridge4",
+        "network all add tap",
     ],
 )
 def test_the_plan_is_what_is_run(

@@ -128,6 +128,11 @@ def test_none_is_touched_if_one_is_not_there(line: str, stocked: Chyves) -> None
         ("web snapshot delete @one%three --yes", "web: no such snapshot: web@three"),
         ("network bridge0 attach em7", "bridge0: no such interface: em7"),
         ("network web remove tap51", "web: web has no interface tap51"),
+        ("network bridge7 default", "bridge7: no such bridge: bridge7"),
+        ("network bridge7 delete", "bridge7: no such bridge: bridge7"),
+        ("network bridge7 unjoin tap50", "bridge7: no such bridge: bridge7"),
+        ("network bridge7 migrate bridge0", "bridge7: no such bridge: bridge7"),
+        ("network bridge0 unjoin tap5", "bridge0: tap5 is not on bridge0"),
         ("iso delete b.img --yes", "b.img: no such ISO resource: b.img"),
         ("iso rename b.img c.img --yes", "b.img: no such ISO resource: b.img"),
         ("iso import /no/such/file", "/no/such/file: No such file or directory"),
@@ -156,6 +161,8 @@ def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
         ("iso rename null.iso a.img --yes", "null.iso: there is a ISO resource a.img already"),
         ("network web add tap50", "web: web has tap50 already"),
         ("network web add tap51", "web: tap51 belongs to guest db"),
+        ("network bridge3 join tap50", "bridge3: tap50 belongs to bridge0"),
+        ("network bridge0 delete", "bridge0: bridge0 has taps: tap50,tap51"),
     ],
 )
 def test_what_is_there_already(line: str, why: str, stocked: Chyves, tmp_path: Path) -> None:
@@ -218,9 +225,22 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("web,db snapshot rollback @one --yes", "this takes one guest"),
         ("all snapshot delete @one --yes", "this takes one guest"),
         ("web,db console", "this takes one guest"),
-        ("network", "bridge{n}, <guest> is missing behind 'network'"),
+        ("network", "bridge{n}, <guest>[,...]|all, import is missing behind 'network'"),
         ("network bridge0 atach em0", "no such network command: bridge0 atach em0"),
         ("network bridge0 attach", "<interface> is missing behind 'network bridge0 attach'"),
+        ("network web", "add, remove is missing behind 'network web'"),
+        ("network bridge0 private em0", "no such network command: bridge0 private em0"),
+        ("network web add", "tap|tap{n}|vale{s}[:{p}] is missing behind 'network web add'"),
+        ("network bridge0 join", "tap{n}[,...] is missing behind 'network bridge0 join'"),
+        ("network web,db add tap60", "tap60 is for one guest"),
+        ("network bridge0 join tap", "not a tap: 'tap'"),
+        ("network bridge0 join tap5,tap5", "tap5 is named twice"),
+        ("network bridge0 unjoin vale0", "not a tap: 'vale0'"),
+        ("network bridge0 migrate br1", "not a bridge: 'br1'"),
+        ("network bridge0 migrate bridge0", "bridge0: bridge0 is the same bridge"),
+        ("network import tank", "no such network command: import tank"),
+        ("list tap", "nothing to list: tap\nhint: chyves list tap active"),
+        ("list tap idle", "nothing to list: tap idle"),
         ("network br0 private", "not a bridge: 'br0'"),
         ("network bridge01 private", "not a bridge: 'bridge01'"),
         ("network bridge99999 default", "not a bridge: 'bridge99999'"),
@@ -352,6 +372,11 @@ def test_a_guest_that_runs(running: Chyves) -> None:
         assert running.refused(line, code=Exit.BUSY) == (
             f"web: cannot {what} while it runs (pid {pid})\nhint: chyves web stop"
         )
+    for line in ("network bridge0 unjoin tap51,tap50", "network bridge0 migrate bridge1"):
+        assert running.refused(line, code=Exit.BUSY) == (
+            f"bridge0: tap50 is in use: web runs (pid {pid})\nhint: chyves web stop"
+        )
+    assert running("network bridge0 join tap50").out == "bridge0: has tap50\n"
     assert running("web set cpu=2").out == "web: set cpu=2\n"
     assert running("web snapshot @two").out == "web: snapshot @two-LIVE-SYSTEM taken\n"
     assert "(pid " in running("web start", code=Exit.OK).out
@@ -391,6 +416,16 @@ def test_what_others_depend_on(stocked: Chyves) -> None:
 
 def test_the_administrators_network_is_left_alone(guests: Chyves) -> None:
     guests("global set network_design_mode=system -q")
-    for line in ("bridge0 attach em0", "bridge0 private", "web add tap", "web remove tap50"):
+    for line in (
+        "bridge0 attach em0",
+        "bridge0 private",
+        "bridge0 default",
+        "bridge0 join tap5",
+        "bridge0 unjoin tap50",
+        "bridge0 migrate bridge1",
+        "bridge3 delete",
+        "web add tap",
+        "web remove tap50",
+    ):
         why = guests.refused(f"network {line}", code=Exit.PRECONDITION)
         assert why.endswith("hint: chyves global set network_design_mode=auto")

@@ -455,6 +455,7 @@ def network_private(chyves: Chyves, tmp_path: Path) -> None:
 
 @example("network bridge{n} default")
 def network_default(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("network bridge7 private -q")
     before, old = chyves.state(), chyves.file(DEFAULTS)
     assert chyves("network bridge7 default").out == "bridge7: default bridge of new guests\n"
     assert chyves.file(DEFAULTS) == old.replace("bridge=bridge0", "bridge=bridge7")
@@ -464,8 +465,76 @@ def network_default(chyves: Chyves, tmp_path: Path) -> None:
     assert "bridge7_tap_members=tap52\n" in chyves.file(GLOBAL)
 
 
-@example("network <guest> add tap|tap{n}|vale{s}[:{p}] [bridge{n}]")
+@example("network bridge{n} join tap{n}[,...]")
+def network_join(chyves: Chyves, tmp_path: Path) -> None:
+    before = chyves.state()
+    assert chyves("network bridge0 join tap5,tap9").out == "bridge0: has tap5, tap9\n"
+    assert "bridge0_tap_members=tap50,tap51,tap5,tap9\n" in chyves.file(GLOBAL)
+    assert "\tmember: tap5 " in chyves.run("ifconfig", "bridge0")
+    assert chyves.changed(before) == {
+        GLOBAL,
+        *(f"{place}{tap}" for place in ("interfaces ", "/dev/") for tap in ("tap5", "tap9")),
+    }
+
+
+@example("network bridge{n} unjoin tap{n}[,...]")
+def network_unjoin(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("network bridge0 join tap5 -q")
+    done = chyves("network bridge0 unjoin tap5,tap50")
+    assert done.out == "bridge0: has tap5, tap50 no more\n"
+    assert done.said == ["chyves: until tap50 is on a bridge again, web cannot start"]
+    assert "bridge0_tap_members=tap51\n" in chyves.file(GLOBAL)
+    assert "tap50" not in chyves.run("ifconfig", "bridge0")
+    assert chyves.run("ifconfig", "-l").split() == ["em0", "lo0", "bridge0", "tap50", "tap51"]
+
+
+@example("network bridge{n} migrate bridge{m}")
+def network_migrate(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("network bridge0 attach em0 -q")
+    chyves("network web add tap7 bridge2 -q")
+    assert chyves("network bridge0 migrate bridge2").out == "bridge0: migrated to bridge2\n"
+    settings = chyves.file(GLOBAL)
+    assert "bridge2_tap_members=tap7,tap50,tap51\nbridge2_phy_attach=em0\n" in settings
+    assert "bridge0" not in settings
+    assert "bridge=bridge2\n" in chyves.file(DEFAULTS)
+    assert re.findall("member: ([^ ]+)", chyves.run("ifconfig", "bridge2")) == [
+        *("tap51", "tap50", "em0", "tap7")
+    ]
+    assert "bridge0" not in chyves.run("ifconfig", "-l").split()
+
+
+@example("network bridge{n} delete")
+def network_delete(chyves: Chyves, tmp_path: Path) -> None:
+    before = chyves.state()
+    chyves("network bridge3 attach em0 -q")
+    assert chyves("network bridge3 delete").out == "bridge3: deleted\n"
+    assert chyves.changed(before) == set()
+
+
+@example("network import")
+def network_import(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("global set network_design_mode=system -q")
+    for words in (
+        "bridge0 deletem tap50",
+        "bridge1 create",
+        "bridge1 addm em0",
+        "bridge1 addm tap50",
+    ):
+        chyves.run("ifconfig", *words.split())
+    network = chyves.run("ifconfig", "-a")
+    assert chyves("network import").out == "bridge0: private, tap51\nbridge1: em0, tap50\n"
+    settings = chyves.file(GLOBAL)
+    assert "bridge0_tap_members=tap51\nbridge0_phy_attach=private\n" in settings
+    assert "bridge1_phy_attach=em0\nbridge1_tap_members=tap50\n" in settings
+    assert chyves.run("ifconfig", "-a") == network
+    assert '"changed": true' not in chyves("network import --json").out
+
+
+@example("network <guest>[,...]|all add tap|tap{n}|vale{s}[:{p}] [bridge{n}]")
 def network_add(chyves: Chyves, tmp_path: Path) -> None:
+    assert chyves("network all add tap bridge3").out == "db: has tap52\nweb: has tap53\n"
+    chyves("network all remove tap52 -q", code=Exit.NOT_FOUND)
+    chyves("network web remove tap53 -q")
     assert chyves("network web add tap").out == "web: has tap52\n"
     assert chyves("network web add tap60 bridge4").out == "web: has tap60\n"
     assert chyves("network web add vale1").out == "web: has vale1\n"
@@ -477,7 +546,7 @@ def network_add(chyves: Chyves, tmp_path: Path) -> None:
     assert "\tmember: tap52 " in chyves.run("ifconfig", "bridge0")
 
 
-@example("network <guest> remove tap{n}|vale{s}[:{p}]")
+@example("network <guest>[,...]|all remove tap{n}|vale{s}[:{p}]")
 def network_remove(chyves: Chyves, tmp_path: Path) -> None:
     chyves("network web add tap5 -q")
     chyves("network web add vale0:1 -q")
@@ -487,7 +556,10 @@ def network_remove(chyves: Chyves, tmp_path: Path) -> None:
     assert "bridge0_tap_members=tap50,tap51\n" in chyves.file(GLOBAL)
     assert chyves.run("ifconfig", "-l").split() == ["em0", "lo0", "bridge0", "tap50", "tap51"]
     assert chyves.changed(before) == {CFG, GLOBAL, "interfaces tap5", "/dev/tap5"}
-    assert chyves("network web remove vale0:1").out == "web: has vale0:1 no more\n"
+    chyves("network db add vale0:1 -q")
+    assert chyves("network web,db remove vale0:1").out == (
+        "web: has vale0:1 no more\ndb: has vale0:1 no more\n"
+    )
     chyves("network web remove tap50 -q")
     assert "net_ifaces=-\n" in chyves.file(CFG)
     assert "bridge0_tap_members=tap51\n" in chyves.file(GLOBAL)
@@ -628,6 +700,37 @@ def list_bridges(chyves: Chyves, tmp_path: Path) -> None:
         "  tap9  db\n"
     )
     assert chyves("list bridges -H").out == "bridge0\t-\ttap50,tap51\nbridge3\tem0\ttap9\n"
+    assert chyves.json("list bridges")[1] == {
+        "name": "bridge3",
+        "default": False,
+        "uplink": "em0",
+        "uplink_present": True,
+        "present": True,
+        "mtu": 1500,
+        "taps": [
+            {
+                "member": True,
+                "name": "tap9",
+                "guest": "db",
+                "guests": ["db"],
+                "present": True,
+                "opened_by": None,
+            }
+        ],
+        "others": [],
+    }
+
+
+@example("list tap active")
+def list_tap(chyves: Chyves, tmp_path: Path) -> None:
+    chyves.run("ifconfig", "tap7", "create")
+    assert rows_of(chyves, "list tap active") == [
+        ["Tap:", "Bridge:", "Guest:", "Opened by:"],
+        ["tap50", "bridge0", "web", "-"],
+        ["tap51", "bridge0", "db", "-"],
+        ["tap7", "-", "-", "-"],
+    ]
+    assert chyves("list tap active -H").out.splitlines()[0] == "tap50\tbridge0\tweb\t-"
 
 
 @example("list defaults")

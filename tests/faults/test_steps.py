@@ -45,6 +45,13 @@ CLONED = (
     "!zfs snapshot -r tank/chyves/guests/web@base",
     "!zfs clone tank/chyves/guests/web/disk0@base tank/chyves/guests/kid/disk0",
 )
+MOVED = (
+    "network bridge0 private",
+    "!ifconfig bridge0 deletem tap50",
+    "!ifconfig bridge1 create",
+    "!ifconfig bridge1 addm em0",
+    "!ifconfig bridge1 addm tap50",
+)
 
 SCENARIOS = [
     Scenario("dataset tank install", on="bare", done=Exit.CONFLICT, lingers=True),
@@ -74,7 +81,17 @@ SCENARIOS = [
     Scenario("web group remove :prod", ("web group add :prod",)),
     Scenario("network bridge0 attach em1"),
     Scenario("network bridge0 private"),
-    Scenario("network bridge7 default"),
+    Scenario("network bridge7 default", ("network bridge7 private",)),
+    Scenario("network bridge0 join tap77", kept=("tap77",)),
+    Scenario(
+        "network bridge0 unjoin tap77",
+        ("network bridge0 join tap77",),
+        done=Exit.NOT_FOUND,
+        lingers=True,
+    ),
+    Scenario("network bridge0 migrate bridge7", whole=False, done=Exit.NOT_FOUND),
+    Scenario("network bridge7 delete", ("network bridge7 attach em1",), done=Exit.NOT_FOUND),
+    Scenario("network import", MOVED, whole=False, lingers=True),
     Scenario("network web add tap", whole=False),
     Scenario("network web add tap77 bridge7", whole=False, done=Exit.CONFLICT),
     Scenario("network web add vale3", done=Exit.CONFLICT),

@@ -5,60 +5,21 @@ from collections.abc import Mapping
 
 import pytest
 
-from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
+from chyves.errors import Busy, ChyvesError, Conflict, NotFound, Precondition
 from chyves.model.interfaces import Interface
 from chyves.model.network import (
-    Associations,
     Bridge,
     Change,
     add_tap,
     add_vale,
     associations,
-    attach,
-    make_private,
     remove_interfaces,
     start_guest,
     start_guest_on_system_network,
 )
+from tests.model.interfaces import EM0, LO0, bridge, host, lines, net, tap, undos
 
-EM0 = Interface("em0", up=True, status="active")
-EM1 = Interface("em1")
-VLAN7 = Interface("vlan7", up=True, groups=("vlan",))
-LO0 = Interface("lo0", up=True, mtu=16384, groups=("lo",))
-
-
-def host(*found: Interface) -> dict[str, Interface]:
-    return {interface.name: interface for interface in (EM0, EM1, VLAN7, LO0, *found)}
-
-
-def bridge(name: str, *members: str, up: bool = True, mtu: int = 1500) -> Interface:
-    return Interface(name, up=up, mtu=mtu, groups=("bridge",), members=members)
-
-
-def tap(
-    name: str,
-    *,
-    up: bool = True,
-    mtu: int = 1500,
-    opened_by: int | None = None,
-    ours: bool = True,
-) -> Interface:
-    described = "chyves-tap web" if ours else ""
-    return Interface(name, up, mtu, described, groups=("tap",), opened_by=opened_by)
-
-
-def lines(change: Change) -> list[str]:
-    return [" ".join(step.argv) for step in change.steps]
-
-
-def undos(change: Change) -> list[str]:
-    return [" ".join(step.undo or ()) for step in change.steps]
-
-
-def net(**properties: str) -> Associations:
-    return associations(properties)
-
-
+WEB = {"tap50": ["web"]}
 OUT = net(bridge0_phy_attach="em0", bridge0_tap_members="tap50,tap51")
 START_ON_FRESH_HOST = [
     "ifconfig bridge0 create description chyves-bridge",
@@ -218,51 +179,6 @@ class TestStartOnSystemNetwork:
             start_guest_on_system_network("web", ["tap50"], host(tap("tap50", opened_by=7)))
 
 
-class TestAttach:
-    def test_a_new_bridge(self) -> None:
-        change = attach("bridge0", "em1", net(), host())
-        assert change.globals == {"bridge0_phy_attach": "em1"}
-        assert lines(change) == [
-            "ifconfig bridge0 create description chyves-bridge",
-            "ifconfig bridge0 addm em1",
-            "ifconfig bridge0 up",
-            "ifconfig em1 up",
-        ]
-
-    def test_the_uplink_before_is_taken_off(self) -> None:
-        actual = host(bridge("bridge0", "em0", "tap50"), tap("tap50"))
-        change = attach("bridge0", "vlan7", OUT, actual)
-        assert lines(change) == ["ifconfig bridge0 deletem em0", "ifconfig bridge0 addm vlan7"]
-        assert undos(change) == ["ifconfig bridge0 addm em0", "ifconfig bridge0 deletem vlan7"]
-
-    def test_the_same_again_changes_nothing_on_the_host(self) -> None:
-        change = attach("bridge0", "em0", OUT, host(bridge("bridge0", "em0")))
-        assert change == Change(globals={"bridge0_phy_attach": "em0"})
-
-    @pytest.mark.parametrize(
-        ("uplink", "kind", "message"),
-        [
-            ("em9", NotFound, "no such interface: em9"),
-            ("tap50", Invalid, "tap50 does not lead out"),
-            ("lo0", Invalid, "lo0 does not lead out"),
-            ("em1", Conflict, "em1 is the uplink of bridge1"),
-        ],
-    )
-    def test_what_cannot_be_an_uplink(
-        self, uplink: str, kind: type[ChyvesError], message: str
-    ) -> None:
-        network = net(bridge0_phy_attach="em0", bridge1_phy_attach="em1")
-        with pytest.raises(kind, match=message):
-            attach("bridge0", uplink, network, host(tap("tap50")))
-
-
-def test_a_private_bridge_keeps_no_uplink_not_even_a_vlan() -> None:
-    actual = host(bridge("bridge0", "em0", "vlan7", "tap50"), tap("tap50"))
-    change = make_private("bridge0", actual)
-    assert change.globals == {"bridge0_phy_attach": "private"}
-    assert lines(change) == ["ifconfig bridge0 deletem em0", "ifconfig bridge0 deletem vlan7"]
-
-
 class TestAddTap:
     def test_a_tap_for_a_guest_without_any(self) -> None:
         network = net(bridge0_phy_attach="em0", bridge0_tap_members="-")
@@ -272,12 +188,12 @@ class TestAddTap:
         assert lines(change) == START_ON_FRESH_HOST
 
     def test_a_further_tap_comes_last(self) -> None:
-        change = add_tap("web", ["tap50"], "tap7", "bridge0", OUT, host(), owners={"tap50": "web"})
+        change = add_tap("web", ["tap50"], "tap7", "bridge0", OUT, host(), owners=WEB)
         assert change.globals == {"bridge0_tap_members": "tap50,tap51,tap7"}
         assert change.guest == {"net_ifaces": "tap50,tap7"}
 
     def test_a_planned_tap_without_an_owner_is_taken_over(self) -> None:
-        change = add_tap("web", [], "tap51", "bridge0", OUT, host(), owners={"tap50": "db"})
+        change = add_tap("web", [], "tap51", "bridge0", OUT, host(), owners={"tap50": ["db"]})
         assert change.globals == {"bridge0_tap_members": "tap50,tap51"}
 
     @pytest.mark.parametrize(
@@ -299,7 +215,7 @@ class TestAddTap:
             bridge1_tap_members="tap60",
         )
         actual = host(tap("tap70", opened_by=9), tap("tap80"), bridge("bridge5", "tap80"))
-        owners = {"tap50": "web", "tap51": "db"}
+        owners = {"tap50": ["web"], "tap51": ["db"]}
         with pytest.raises(kind, match=message):
             add_tap("web", ["tap50"], tap_name, bridge_name, network, actual, owners=owners)
 

@@ -9,7 +9,7 @@ complete chyves \
     'n/get/(all)/' \
     'n/group/(add remove)/' \
     'n/iso/(delete import list rename)/' \
-    'n/list/(bridges defaults disks firmware global groups iso pools properties snapshots tap)/' \
+    'n/list/(bridges clones defaults disks firmware global groups iso pools processes properties snapshots tap)/' \
     'n/network/(all import)/' \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, store, zfs
+from chyves.backend import guests, processes, store, zfs
 from chyves.backend.disks import disks_of
 from chyves.commands.options import Verb, talk_options
 from chyves.errors import Invalid
@@ -39,13 +39,15 @@ FLAGS_HELP = (
 
 
 class Shown(NamedTuple):
-    """A guest as the columns see it. ``used`` has the space of its datasets, if it is asked for."""
+    """A guest as the columns see it. ``used`` has the space of its datasets, and ``console`` is the
+    pid of who has its console open or 0, if they are asked for."""
 
     guest: Guest
     role: str
     used: Mapping[str, int]
     status: guests.Status
     disks: Sequence[Disk]
+    console: int
 
     @property
     def dataset(self) -> str:
@@ -73,6 +75,11 @@ def _running(shown: Shown) -> str:
     return "NO" if now.phase in ("stopped", "left") else now.phase.upper()
 
 
+def _serial(shown: Shown) -> str:
+    """Return the serial port, with an A where somebody has attached to it."""
+    return f"{_property('serial')(shown)}{' (A)' if shown.console else ''}"
+
+
 def _rcboot(shown: Shown) -> str:
     value = shown.guest.config.get("rcboot", "0")
     return "NO" if value in ("", "0", "-") else f"YES ({value})"
@@ -93,7 +100,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Loader", _property("loader")),
         Column(f"CGV ({layout.GUEST_VERSION})", _property("chyves_guest_version")),
         Column("net-ifaces", _property("net_ifaces")),
-        Column("Serial", _property("serial")),
+        Column("Serial", _serial),
     ),
     "s": (
         Column("VMM", lambda shown: "YES" if shown.status.has_vm else "NO"),
@@ -159,6 +166,7 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
         chosen,
         sizes="z" in letters or app.output.json,
         disks="k" not in flags or "c" in letters or app.output.json,
+        consoles="v" in letters or app.output.json,
     )
     if app.output.json:
         app.report.data = [as_data(shown) for shown in rows]
@@ -173,13 +181,20 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
 
 
 def _shown(
-    app: App, inventory: store.Inventory, chosen: Sequence[Guest], *, sizes: bool, disks: bool
+    app: App,
+    inventory: store.Inventory,
+    chosen: Sequence[Guest],
+    *,
+    sizes: bool,
+    disks: bool,
+    consoles: bool,
 ) -> list[Shown]:
     roots = [layout.guests_dataset(pool.name) for pool in inventory.pools]
     used = zfs.space_used(app.host, roots) if sizes and roots else {}
     roles = {pool.name: pool.role for pool in inventory.pools}
     now = guests.statuses(app.host, [guest.name for guest in chosen])
     found = disks_of(app.host, inventory, chosen) if disks else {}
+    attached = processes.consoles(app.host.processes()) if consoles and chosen else {}
     return [
         Shown(
             guest,
@@ -187,6 +202,7 @@ def _shown(
             used,
             now[guest.name],
             found.get((guest.pool, guest.name), ()),
+            attached.get(guest.value("serial"), 0),
         )
         for guest in chosen
     ]
@@ -275,6 +291,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
         "vm": now.has_vm,
         "pid": now.bhyve or None,
         "supervisor": now.supervisor or None,
+        "console": shown.console or None,
         "last_end": now.reason or None,
         "exits": list(now.exits),
         "properties": dict(shown.guest.config.items()),

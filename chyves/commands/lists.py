@@ -7,7 +7,9 @@ import click
 
 from chyves.app import App
 from chyves.commands import info, networks, resources, snapshot
+from chyves.commands.clones import list_clones
 from chyves.commands.options import Reading
+from chyves.commands.processes import list_processes
 from chyves.errors import Invalid
 from chyves.model.properties import Scope, find
 from chyves.model.words import near
@@ -17,13 +19,13 @@ from chyves.model.words import near
 @click.argument("words", nargs=-1, metavar="[WORD [NAME]]")
 @click.pass_obj
 def list_command(app: App, words: tuple[str, ...]) -> None:
-    """Show all guests; or bridges, defaults, disks, firmware, global properties, groups, media,
-    pools, known properties, snapshots; or one property of all guests."""
+    """Show all guests; or bridges, clones, defaults, disks, firmware, global properties, groups,
+    media, pools, processes, known properties, snapshots; or one property of all guests."""
     if not words:
         list_guests(app)
         return
     word, rest = words[0], words[1:]
-    if len(rest) > (1 if word in ("global", "snapshots", "tap") else 0):
+    if len(rest) > (1 if word in NARROWED else 0):
         raise Invalid(
             f"list {word} takes no more words: {' '.join(rest)}", hint="see chyves list --help"
         )
@@ -120,8 +122,12 @@ def list_snapshots(app: App, name: str) -> None:
     snapshot.show_snapshots(app, chosen, top_only=not name)
 
 
+NARROWED = {"global", "processes", "snapshots", "tap"}
+"""Lists that take a name behind them."""
+
 LISTS: dict[str, Callable[[App, str], None]] = {
     "bridges": lambda app, _: networks.show_bridges(app),
+    "clones": list_clones,
     "defaults": list_defaults,
     "disks": list_disks,
     "firmware": lambda app, _: resources.show(app, "Firmware"),
@@ -129,6 +135,7 @@ LISTS: dict[str, Callable[[App, str], None]] = {
     "groups": list_groups,
     "iso": lambda app, _: resources.show(app, "ISO"),
     "pools": list_pools,
+    "processes": list_processes,
     "properties": list_properties,
     "snapshots": list_snapshots,
     "tap": networks.show_taps,

@@ -64,6 +64,7 @@ TOP_COMMANDS: dict[str, Entry] = {
         (
             "list",
             "list bridges",
+            "list clones",
             "list defaults",
             "list disks",
             "list firmware",
@@ -71,6 +72,7 @@ TOP_COMMANDS: dict[str, Entry] = {
             "list groups",
             "list iso",
             "list pools",
+            "list processes [<guest>]",
             "list properties",
             "list snapshots [<guest>]",
             "list tap active",

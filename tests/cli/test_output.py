@@ -108,7 +108,7 @@ def test_without_headers_cells_are_separated_by_tabs(line: str, stocked: Chyves)
     if line not in ("list bridges", "web get all"):
         assert len(plain) == len(table) - 1
         columns = len(re.split(r"  +", table[0])) + table[0].startswith("Guest/Disks")
-        assert {row.count("\t") for row in plain} == {columns - 1}
+        assert {row.count("\t") for row in plain} <= {columns - 1}
     assert all("\t" in row for row in plain)
 
 

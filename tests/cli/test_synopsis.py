@@ -733,6 +733,16 @@ def list_tap(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves("list tap active -H").out.splitlines()[0] == "tap50\tbridge0\tweb\t-"
 
 
+@example("list clones")
+def list_clones(chyves: Chyves, tmp_path: Path) -> None:
+    assert rows_of(chyves, "list clones") == [["Guest", "Clone of", "Snapshot"]]
+    chyves("web clone shop -cu -q")
+    (_, root, clone) = chyves("list clones").out.splitlines()
+    assert root.split() == ["web", "-", "-"]
+    assert re.match(r"   shop  +web  +@chyves-clone-process-", clone)
+    assert chyves("list clones -H").out.startswith("web\t-\t-\nshop\tweb\t@chyves-clone-")
+
+
 @example("list defaults")
 def list_defaults(chyves: Chyves, tmp_path: Path) -> None:
     header, *rows = rows_of(chyves, "list defaults")
@@ -783,6 +793,12 @@ def list_pools(chyves: Chyves, tmp_path: Path) -> None:
         ["Pool:", "Role:", "Version:"],
         ["tank", "primary", "0005"],
     ]
+
+
+@example("list processes [<guest>]")
+def list_processes(chyves: Chyves, tmp_path: Path) -> None:
+    columns = ["Guest", "Process", "PID", "CPU time", "Memory", "Since"]
+    assert rows_of(chyves, "list processes") == rows_of(chyves, "list processes web") == [columns]
 
 
 @example("list properties")

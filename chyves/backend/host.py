@@ -38,6 +38,10 @@ class Host:
         """With --dry-run: the shell lines that would have run; otherwise None."""
         self.planned: dict[str, str] = {}
         """With --dry-run: the property files that would have been written, by their paths."""
+        self.planned_away: set[str] = set()
+        """With --dry-run: the datasets that would have been destroyed."""
+        self.planned_bytes: dict[str, int] = {}
+        """With --dry-run: what new volumes would have taken of each pool."""
         self.tell: Callable[[str], None] = _silence
         """Is told the shell line of each program that changes the host, before it runs."""
 

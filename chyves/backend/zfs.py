@@ -105,7 +105,13 @@ def datasets(host: Host, roots: Sequence[str]) -> list[Dataset]:
     listing = host.ask(
         *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume", "-o", COLUMNS, *roots)
     )
-    return [_dataset(line) for line in listing.stdout.splitlines()]
+    found = (_dataset(line) for line in listing.stdout.splitlines())
+    return [one for one in found if not _is_planned_away(host, one.name)]
+
+
+def _is_planned_away(host: Host, name: str) -> bool:
+    """Tell whether a dry run would have destroyed a dataset by now."""
+    return any(name == gone or name.startswith(f"{gone}/") for gone in host.planned_away)
 
 
 def _dataset(line: str) -> Dataset:
@@ -124,6 +130,8 @@ def _dataset(line: str) -> Dataset:
 
 def dataset(host: Host, name: str) -> Dataset | None:
     """Return one dataset as it is now; None if there is none of that name."""
+    if _is_planned_away(host, name):
+        return None
     try:
         listing = understand(host.try_ask("zfs", "list", "-H", "-p", "-o", COLUMNS, name))
     except NotFound:
@@ -171,8 +179,22 @@ def create_volume(
     FreeBSD makes it asynchronously, and sometimes never (volmode set on the volume itself).
     """
     thin = ["-s"] if sparse else []
+    if host.plan is not None and not sparse:
+        _plan_room(host, name, size)
     _change(host, "zfs", "create", *thin, "-V", str(size), *_options(options), name)
     wait_for_nodes(host, [name])
+
+
+def _plan_room(host: Host, volume: str, size: int) -> None:
+    """Refuse in a dry run what has no room. Raises Precondition."""
+    pool = volume.partition("/")[0]
+    taken = host.planned_bytes.get(pool, 0) + size
+    if taken > available(host, layout.root_dataset(pool)):
+        raise Precondition(
+            f"cannot create '{volume}': out of space",
+            hint="zfs list -o space shows what takes the room",
+        )
+    host.planned_bytes[pool] = taken
 
 
 def wait_for_nodes(host: Host, volumes: Iterable[str]) -> None:
@@ -197,6 +219,8 @@ def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
     A recursive destroy is not atomic: what is left after a failure is still there to destroy.
     """
     _change(host, "zfs", "destroy", *(["-r"] if recursive else []), name)
+    if host.plan is not None:
+        host.planned_away.add(name)
 
 
 def destroy_snapshots(host: Host, range_: str, names: Sequence[str]) -> None:

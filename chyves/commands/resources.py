@@ -11,7 +11,7 @@ from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed
-from chyves.errors import Busy, Conflict, Invalid, NotFound, Precondition
+from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
 WORDS = "list|import <source>|rename <name> <new>|delete <name>"
@@ -161,12 +161,16 @@ def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str)
     before = layout.resource_file(pool, kind, old)
     also = f"{os.path.dirname(before)}/{new}"
     app.host.note(f"ln {before} {also}", lambda: _link(app, before, also))
-    with _in_use(old, before):
-        zfs.rename(
-            app.host,
-            layout.resource_dataset(pool, kind, old),
-            layout.resource_dataset(pool, kind, new),
-        )
+    try:
+        with _in_use(old, before):
+            zfs.rename(
+                app.host,
+                layout.resource_dataset(pool, kind, old),
+                layout.resource_dataset(pool, kind, new),
+            )
+    except ChyvesError:
+        app.host.path(also).unlink(missing_ok=True)
+        raise
 
 
 def _link(app: App, before: str, also: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 from tests.cli.lines import CHANGING
 from tests.cli.plans import same_as_the_real_run
@@ -53,6 +54,18 @@ def test_a_plan_says_what_is_written_into_files(stocked: Chyves) -> None:
         "# cpu=2 in /chyves/tank/guests/web/.config/.cfg\n"
         "# notes=x in /chyves/tank/guests/db/.config/.cfg\n"
     )
+
+
+def test_a_plan_of_what_has_no_room(guests: Chyves) -> None:
+    for line in ("new create 10T", "web disk add 10T"):
+        done = guests(f"{line} --dry-run", code=Exit.PRECONDITION)
+        assert done.said[0].endswith(": out of space")
+    done = guests("new,other create 40G --dry-run", code=Exit.PRECONDITION)
+    assert done.said[0] == (
+        "chyves: other: cannot create 'tank/chyves/guests/other/disk0': out of space"
+    )
+    guests("defaults set disk_sparse=yes -q")
+    guests("new create 10T --dry-run")
 
 
 def test_everybody_may_plan(stocked: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,19 @@ def test_another_create_clears_away_what_a_killed_one_has_left(host: Chyves) -> 
     assert set(harness.sights(host)["guests"]) == {"web", "db", "news"}
 
 
+@pytest.mark.parametrize("line", ["mail create 1M", "web clone mail -iu"])
+def test_a_plan_clears_away_what_a_killed_verb_has_left(line: str, host: Chyves) -> None:
+    _kill_before(host, "mail create 1M", "zfs", "inherit")
+    before = len(host.commands())
+    plan = host(f"{line} --dry-run").out.splitlines()
+    steps = [step for step in plan if step.startswith("zfs ")]
+    assert steps[0] == "zfs destroy -r tank/chyves/guests/mail"
+    assert len(steps) > 5
+    assert not any("destroy" in argv for argv in host.commands()[before:])
+    host(line)
+    assert harness.unowned(host) == []
+
+
 def test_a_create_finishes_a_killed_delete_of_that_name(host: Chyves) -> None:
     _kill_before(host, "web delete", "ifconfig", "deletem")
     host("web create 1M")

@@ -27,13 +27,14 @@ LEGEND = (
 @click.pass_obj
 def version(app: App) -> None:
     """Show versions."""
-    facts = _versions(app)
+    facts = versions(app)
     app.report.data = facts
     for name, value in facts.items():
         app.output.line(f"{name}: {value}" if app.output.headers else f"{name}\t{value}")
 
 
-def _versions(app: App) -> dict[str, str]:
+def versions(app: App) -> dict[str, str]:
+    """Return the versions of chyves, of what it keeps, and of the host."""
     facts = {
         "chyves": __version__,
         "dataset version": DATASET_VERSION,

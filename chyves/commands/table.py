@@ -39,6 +39,7 @@ TOP_COMMANDS: dict[str, Entry] = {
         ),
         "Set chyves up on a pool, upgrade it, put it away, take it off.",
     ),
+    "debug": Entry("debug", "debug", ("debug",), "Show a report to paste into a bug report."),
     "firmware": Entry(
         "resources",
         "firmware",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hints for words that chyves does not know."""
+"""Words of the command line: hints for those that chyves does not know, and what is secret."""
 
+import re
 from collections.abc import Iterable
 
 SHOWN = 12
@@ -19,3 +20,13 @@ def near(word: str, known: Iterable[str], what: str) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"{what}: {', '.join(words)}" if 0 < len(words) <= SHOWN else ""
+
+
+_IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
+_NAMED = re.compile(r"((?:password|token)=)[^\s'&]+", re.IGNORECASE)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text that can be shown to others: without what stands for a user in a URL, and
+    without values of what is named a password or token."""
+    return _NAMED.sub(r"\1***", _IN_URL.sub(r"\1***@", text))

@@ -53,6 +53,7 @@ CHANGING = [
 READING = [
     "help",
     "version",
+    "debug",
     "info -a",
     "list",
     "list bridges",

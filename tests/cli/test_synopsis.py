@@ -845,6 +845,13 @@ def help_(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves("").out == chyves("help").out == text
 
 
+@example("debug")
+def debug(chyves: Chyves, tmp_path: Path) -> None:
+    text = chyves("debug").out
+    assert text.startswith(f"## Versions\n\n```\nchyves={__version__}\n")
+    assert "\n## Guests\n\n```\ndb on tank: stopped (" in text
+
+
 @example("version")
 def version(chyves: Chyves, tmp_path: Path) -> None:
     assert chyves("version").out == (

@@ -104,7 +104,7 @@ def test_several_kinds_of_failures_share_one_code(stocked: Chyves) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in READING if line not in ("help", "info -a", "version")]
+    "line", [line for line in READING if line not in ("debug", "help", "info -a", "version")]
 )
 def test_without_headers_cells_are_separated_by_tabs(line: str, stocked: Chyves) -> None:
     stocked("web set", "description=two  blanks", "-q")

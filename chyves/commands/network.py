@@ -227,7 +227,8 @@ def _add(app: App, name: str, interface: str, bridge: str) -> None:
         inventory = app.inventory
         guest = inventory.guest(name)
         if interface.startswith("vale"):
-            change = network.add_vale(name, guest.net_ifaces(), interface)
+            others = wiring.owners(inventory, but=guest)
+            change = network.add_vale(name, guest.net_ifaces(), interface, owners=others)
         else:
             now = wiring.look(app.host, inventory)
             bridge = bridge or now.known.default

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, store, zfs
+from chyves.backend import guests, locks, net, store, wiring, zfs
 from chyves.commands.options import Changing
 from chyves.errors import Conflict
 from chyves.model import layout, network
@@ -44,7 +44,7 @@ def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -
             raise Conflict(f"{there} exists and is no guest", hint="rename or destroy it yourself")
     guests.require_down(app.host, guest.name, "rename it")
     app.output.confirm(f"Rename {guest.name} to {new}?")
-    with _taken_along(app, guest, new) as undo:
+    with _taken_along(app, inventory, guest, new) as undo:
         zfs.rename(app.host, before, after)
         undo.pop_all()
     _warn_of_paths(app, guest, new)
@@ -53,12 +53,14 @@ def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -
     app.report.done(guest.name, f"renamed to {new}", new=new)
 
 
-def _taken_along(app: App, guest: Guest, new: str) -> ExitStack:
+def _taken_along(app: App, inventory: store.Inventory, guest: Guest, new: str) -> ExitStack:
     """Let the names of its taps and what is known of its last run go ahead; closing takes it
     back."""
-    with locks.host_lock(app.host):
-        change = network.rename_guest(guest.name, new, guest.taps(), net.interfaces(app.host))
-        undo = net.apply(app.host, change.steps)
+    undo = ExitStack()
+    if wiring.is_automatic(inventory):
+        with locks.host_lock(app.host):
+            change = network.rename_guest(guest.name, new, guest.taps(), net.interfaces(app.host))
+            undo = net.apply(app.host, change.steps)
     for path_of in (layout.state_file, layout.bhyve_log):
         before, after = path_of(guest.name), path_of(new)
         if app.host.path(before).exists():

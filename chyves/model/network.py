@@ -241,13 +241,19 @@ def add_taps(
     )
 
 
-def add_vale(guest: str, interfaces: Sequence[str], port: str) -> Change:
-    """Give a guest a port on a VALE switch; the port comes into being when bhyve opens it.
+def add_vale(guest: str, interfaces: Sequence[str], name: str, *, owners: Owners) -> Change:
+    """Give a guest a port on a VALE switch; it comes into being when bhyve opens it. Guests can
+    share a switch, and each has a port of its own there if it names none.
 
-    Raises Conflict if the guest has it. A switch without a port name is shared by guests.
+    Raises Conflict if the guest has it, or another guest that port.
     """
-    _require_free(guest, interfaces, port, {})
-    return Change(guest={"net_ifaces": join_interfaces((*interfaces, port))})
+    switch, _, port = name.partition(":")
+    if name in interfaces or (port and name in owners):
+        owner = guest if name in interfaces else owners[name][0]
+        raise Conflict(
+            f"{name} belongs to guest {owner}", hint=f"take another port, or just say: {switch}"
+        )
+    return Change(guest={"net_ifaces": join_interfaces((*interfaces, name))})
 
 
 def remove_interfaces(

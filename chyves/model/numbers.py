@@ -21,9 +21,10 @@ Owners = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Taken:
-    """What is in use, and by whom. ``elsewhere`` are taps that a bridge's list or the host has."""
+    """What is in use, and by whom. ``interfaces`` are taps, and ports of VALE switches;
+    ``elsewhere`` are taps that a bridge's list or the host has."""
 
-    taps: Owners = field(default_factory=dict)
+    interfaces: Owners = field(default_factory=dict)
     serials: Owners = field(default_factory=dict)
     ports: Owners = field(default_factory=dict)
     uuids: Owners = field(default_factory=dict)
@@ -56,8 +57,8 @@ def _unique_values(name: str, value: str) -> Iterator[tuple[str, str]]:
         return
     if name == "net_ifaces":
         for interface in value.split(","):
-            if interface.startswith("tap"):
-                yield "taps", interface
+            if interface.startswith("tap") or ":" in interface:
+                yield "interfaces", interface
     elif name == "serial":
         yield "serials", value
     elif name == "uefi_vnc_port":
@@ -69,7 +70,7 @@ def _unique_values(name: str, value: str) -> Iterator[tuple[str, str]]:
 
 
 _WHAT = {
-    "taps": "an interface",
+    "interfaces": "an interface",
     "serials": "the serial port",
     "ports": "the VNC port",
     "uuids": "the UUID",
@@ -111,7 +112,7 @@ def conflicts(
 
 def next_tap(taken: Taken, offset: int) -> str:
     """Return the tap for a new interface: one above the highest, and not below the offset."""
-    return f"tap{_next([*taken.taps, *taken.elsewhere], 'tap', offset, IF_MAXUNIT)}"
+    return f"tap{_next([*taken.interfaces, *taken.elsewhere], 'tap', offset, IF_MAXUNIT)}"
 
 
 def next_serial(taken: Taken, offset: int) -> str:

@@ -556,9 +556,10 @@ def network_remove(chyves: Chyves, tmp_path: Path) -> None:
     assert "bridge0_tap_members=tap50,tap51\n" in chyves.file(GLOBAL)
     assert chyves.run("ifconfig", "-l").split() == ["em0", "lo0", "bridge0", "tap50", "tap51"]
     assert chyves.changed(before) == {CFG, GLOBAL, "interfaces tap5", "/dev/tap5"}
-    chyves("network db add vale0:1 -q")
-    assert chyves("network web,db remove vale0:1").out == (
-        "web: has vale0:1 no more\ndb: has vale0:1 no more\n"
+    assert chyves("network web remove vale0:1").out == "web: has vale0:1 no more\n"
+    chyves("network all add vale0 -q")
+    assert chyves("network web,db remove vale0").out == (
+        "web: has vale0 no more\ndb: has vale0 no more\n"
     )
     chyves("network web remove tap50 -q")
     assert "net_ifaces=-\n" in chyves.file(CFG)

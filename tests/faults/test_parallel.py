@@ -124,6 +124,29 @@ def _lists(ended: harness.Ended, name: str) -> bool:
     return name in [guest["name"] for guest in data]
 
 
+def test_taps_are_added_and_bridges_changed_at_once(host: Chyves) -> None:
+    lines = [
+        *["network web add tap", "network db add tap bridge1"] * 3,
+        "network bridge1 attach em1",
+        "network bridge0 join tap5,tap7",
+    ]
+    ended = host.together(lines)
+    assert _codes(ended) == [0] * len(lines), ended
+    assert harness.unowned(host, ("tap5", "tap7")) == []
+    bridges = {one["name"]: one for one in host.data("list bridges")}
+    assert [one["uplink"] for one in bridges.values()] == ["em0", "em1"]
+    assert [len(one["taps"]) for one in bridges.values()] == [7, 3]
+    ended = host.together(
+        ["network bridge1 migrate bridge2", "network web add tap bridge2", "db delete"]
+        + ["network bridge0 unjoin tap5", "network bridge0 unjoin tap7"]
+    )
+    assert _codes(ended) == [0] * 5, ended
+    assert harness.unowned(host) == []
+    assert set(host.interfaces()) - {"em0", "em1", "lo0", "bridge0", "bridge2"} == {
+        tap["name"] for one in host.data("list bridges") for tap in one["taps"]
+    }
+
+
 def test_two_installs_at_once_make_one_primary(bare_host: Chyves) -> None:
     host = bare_host.copy("installs")
     ended = host.together(["dataset tank install", "dataset pool2 install"])

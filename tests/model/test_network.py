@@ -221,10 +221,17 @@ class TestAddTap:
 
 
 def test_a_vale_port_is_only_noted() -> None:
-    change = add_vale("web", ["tap50"], "vale0:1")
-    assert change == Change(guest={"net_ifaces": "tap50,vale0:1"})
-    with pytest.raises(Conflict):
-        add_vale("web", ["vale0:1"], "vale0:1")
+    owners = {"vale0:1": ["db"], "vale0": ["db"]}
+    for name in ("vale0:2", "vale0"):
+        change = add_vale("web", ["tap50"], name, owners=owners)
+        assert change == Change(guest={"net_ifaces": f"tap50,{name}"})
+    for name, interfaces in (
+        ("vale0:1", ["tap50"]),
+        ("vale1:1", ["vale1:1"]),
+        ("vale1", ["vale1"]),
+    ):
+        with pytest.raises(Conflict):
+            add_vale("web", interfaces, name, owners=owners)
 
 
 class TestRemove:

@@ -83,7 +83,8 @@ def test_what_another_guest_has_is_taken(name: str, value: str, sentence: str) -
     ("name", "value"),
     [
         ("net_ifaces", "tap5,tap500"),
-        ("net_ifaces", "vale0:1"),
+        ("net_ifaces", "vale0:2"),
+        ("net_ifaces", "vale0"),
         ("net_ifaces", "-"),
         ("serial", "nmdm5"),
         ("uefi_vnc_port", "590"),

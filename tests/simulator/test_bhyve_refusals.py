@@ -310,6 +310,13 @@ def test_netmap_on_a_missing_interface(host: World) -> None:
     )
 
 
+def test_a_vale_switch_without_a_port(host: World) -> None:
+    result = run(host, "bhyve", *f"{BASE} -s 3,virtio-net,vale0 vm1".split())
+    assert result.code == 4
+    assert "errno (Invalid argument)" in result.stdout
+    assert "missing ':' in vale name vale0\n" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

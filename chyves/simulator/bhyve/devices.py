@@ -226,15 +226,19 @@ def _open_backend(world: World, backend: str, kind: str) -> None:
             is_there = interfaces.find(world, name) is not None
         if not is_there:
             _no_netmap(f"netmap:{name}")
-    elif not kind.startswith(("vale", "netgraph", *newer)):
+    elif kind.startswith("vale"):
+        if ":" not in backend:
+            _no_netmap(backend, EINVAL, "missing ':' in vale name")
+    elif not kind.startswith(("netgraph", *newer)):
         raise Refused(ENOENT)
 
 
-def _no_netmap(name: str) -> None:
-    reason = strerror(ENXIO)
+def _no_netmap(name: str, number: int = ENXIO, why: str = "") -> None:
+    """Refuse a port that netmap cannot open (sys/net/netmap_user.h, nm_open)."""
+    reason = strerror(number)
     raise Refused(
-        ENXIO,
-        f"{time.time() % 1000:010.6f} nm_open [944] NIOCREGIF failed: {reason} {name}",
+        number,
+        f"{time.time() % 1000:010.6f} nm_open [944] {why or f'NIOCREGIF failed: {reason}'} {name}",
         stdout=f"Unable to nm_open(): interface '{name}', errno ({reason})",
     )
 

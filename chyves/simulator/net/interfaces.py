@@ -79,7 +79,9 @@ def boot(world: World) -> None:
     for number, nic in enumerate(world.machine.nics):
         ether = f"00:25:90:{_digest(world, nic)[:4].hex(':')[:8]}"
         inet = ("192.0.2.10/24",) if number == 0 else ()
-        attach(world, nic, "nic", ether=ether, up=True, inet=inet)
+        driver = nic.rstrip("0123456789")
+        groups = (driver,) if driver in ("lagg", "wlan") else ()
+        attach(world, nic, "nic", ether=ether, up=True, inet=inet, groups=groups)
     attach(world, "lo0", "lo", mtu=16384, up=True, inet=("127.0.0.1/8",), groups=("lo",))
 
 

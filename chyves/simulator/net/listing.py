@@ -112,12 +112,19 @@ def is_gigabit(interface: Interface) -> bool:
     return interface.kind == "nic" and interface.device.startswith(_SLOW_CARDS)
 
 
+def is_wireless(interface: Interface) -> bool:
+    """Tell whether it is a station of a wireless network."""
+    return "wlan" in interface.groups
+
+
 def media(world: World, interface: Interface) -> str:
     """Return the line about the medium, or nothing where there is none."""
     if interface.kind in ("tap", "vmnet"):
         return "Ethernet autoselect"
     if interface.kind == "epair":
         return "Ethernet 10Gbase-T (10Gbase-T <full-duplex>)"
+    if is_wireless(interface):
+        return "IEEE 802.11 Wireless Ethernet OFDM/54Mbps mode 11g"
     if interface.kind == "nic" or (interface.kind == "vlan" and interface.parent):
         slow = is_gigabit(interface) or interface.parent.startswith(_SLOW_CARDS)
         return f"Ethernet autoselect ({'1000baseT' if slow else '10Gbase-T'} <full-duplex>)"
@@ -169,7 +176,8 @@ def _show_rest(world: World, interface: Interface, io: Io) -> None:
     medium = media(world, interface)
     if medium:
         io.out(f"\tmedia: {medium}")
-        io.out(f"\tstatus: {'active' if is_active(interface) else 'no carrier'}")
+        link = "associated" if is_wireless(interface) else "active"
+        io.out(f"\tstatus: {link if is_active(interface) else 'no carrier'}")
     nd6 = _ND6.get(interface.kind, "29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>")
     io.out(f"\tnd6 options={nd6}")
 

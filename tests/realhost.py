@@ -38,6 +38,7 @@ class RealSupervisor:
             "eject_after": len(programs) - 1,
             "restarts": False,
             "taps": [],
+            "sockets": [],
             "logs": [],
         }
         self._reports = os.fdopen(reading, "rb")

@@ -2,10 +2,18 @@
 """What the host can do, each thing asked once."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from chyves.backend.host import Host
 from chyves.errors import HostError
-from chyves.model.facts import SYSCTLS, HostFacts, host_facts, parse_sysctl
+from chyves.model.facts import (
+    SYSCTLS,
+    HostFacts,
+    has_iommu,
+    host_facts,
+    parse_sysctl,
+    pci_drivers,
+)
 
 DMESG = "/var/run/dmesg.boot"
 
@@ -29,3 +37,15 @@ def gather_facts(host: Host, modules: Iterable[str]) -> HostFacts:
     except OSError:
         dmesg = ""
     return host_facts(values, dmesg, modules)
+
+
+def with_pci_devices(host: Host, facts: HostFacts) -> HostFacts:
+    """Return the facts with the IOMMU and the PCI devices of the host; only root may see the former
+    (acpidump reads /dev/mem)."""
+    listing = host.try_ask("pciconf", "-l")
+    drivers = pci_drivers(listing.stdout) if listing.code == 0 else None
+    iommu = facts.iommu
+    if iommu is None:
+        tables = host.try_ask("acpidump", "-t")
+        iommu = has_iommu(tables.stdout) if tables.code == 0 else None
+    return replace(facts, iommu=iommu, pci_drivers=drivers)

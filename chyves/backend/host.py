@@ -3,11 +3,12 @@
 
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from chyves.backend.run import Progress, Result, Runner
+from chyves.backend.run import ENVIRONMENT, Progress, Result, Runner
 
 if TYPE_CHECKING:
     from chyves.backend.watch import Watch
@@ -49,6 +50,10 @@ class Host:
         """Return where the host's file ``absolute`` is for this process."""
         return self.root / absolute.lstrip("/")
 
+    def absolute(self, path: str) -> str:
+        """Return how the host calls a file that a person names from where they are."""
+        return os.path.abspath(path)
+
     def ask(self, *argv: str, ok: Iterable[int] = (), timeout: float | None = None) -> Result:
         """Run a program that only looks. Raises HostError for an exit code not 0 or in ``ok``."""
         return self.runner.run(argv, timeout=timeout).check(*ok)
@@ -87,6 +92,10 @@ class Host:
             self.plan.append(f"# {line}")
         else:
             act()
+
+    def has_program(self, name: str) -> bool:
+        """Tell whether a program is installed, where all programs are looked for."""
+        return shutil.which(name, path=ENVIRONMENT["PATH"]) is not None
 
     def may_write(self, path: str) -> None:
         """Raise OSError where the file system would refuse to write; the kernel knows by itself."""

@@ -40,8 +40,9 @@ class Supervisor:
     ``order`` is what start hands over: ``guest``; ``launches``, a list of ``{"loader": argv or
     None, "bhyve": argv}`` of which the first has the installation medium and the second has not;
     ``eject_after``, the reboot that takes it out (0: never); ``restarts``, whether it is started
-    again after a crash; ``taps``; ``logs``, the folders to log in. ``report`` is a descriptor on
-    which each event is told as a line of JSON.
+    again after a crash; ``taps``; ``sockets``, which bhyve makes and would not find free the next
+    time; ``logs``, the folders to log in. ``report`` is a descriptor on which each event is told as
+    a line of JSON.
 
     ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
     loader or bhyve that goes on. It finds the order, and how the guest has lived, where the other
@@ -57,6 +58,7 @@ class Supervisor:
         self._order = adoption.kept_order(host, self._guest) if self._adopts else order
         self._launches: Sequence[Mapping[str, Any]] = self._order["launches"]
         self._taps: Sequence[str] = self._order["taps"]
+        self._sockets: Sequence[str] = self._order["sockets"]
         self._logs: Sequence[str] = self._order["logs"]
         self._history = lifecycle.History(
             eject_after=self._order["eject_after"], restarts=self._order["restarts"]
@@ -135,6 +137,8 @@ class Supervisor:
                 return outcome._replace(loader=True)
         for tap in self._taps if not self._adopted else ():
             self._host.try_change("ifconfig", tap, "up")
+        for socket in self._sockets if not self._adopted else ():
+            self._host.path(socket).unlink(missing_ok=True)
         return self._run_program("running", launch["bhyve"])
 
     def _run_program(self, phase: str, argv: Sequence[str]) -> lifecycle.Outcome:

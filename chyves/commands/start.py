@@ -9,12 +9,12 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, store, vmm, wiring
+from chyves.backend import guests, locks, net, prepare, store, vmm, wiring
 from chyves.backend.disks import disks_of
-from chyves.backend.facts import gather_facts
+from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.commands.options import Changing
 from chyves.errors import Busy, NotFound, Precondition
-from chyves.model import bhyve, layout, network, preconditions
+from chyves.model import bhyve, devices, hostchecks, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
 
@@ -23,12 +23,12 @@ SECONDS = 30.0
 
 
 class Setting(NamedTuple):
-    """What all guests of one start have in common. ``media`` is the path of an ISO or empty."""
+    """What all guests of one start have in common."""
 
     inventory: store.Inventory
     facts: HostFacts
     primary: str
-    media: str
+    media: bhyve.Media | None
 
 
 @click.command("start", cls=Changing)
@@ -41,13 +41,14 @@ def start(app: App, iso: str | None) -> None:
     chosen = inventory.select(app.selector)
     primary = inventory.primary().name
     media = _media(app, primary, iso)
-    setting = Setting(inventory, _facts(app, inventory), primary, media)
+    setting = Setting(inventory, _facts(app, inventory, chosen), primary, media)
     launched: list[tuple[Guest, guests.Launch]] = []
     for guest in chosen:
         with app.report.item(guest.name):
             launch = start_guest(app, setting, guest)
             if launch:
                 launched.append((guest, launch))
+                setting = setting._replace(facts=hostchecks.without(guest, setting.facts))
     for guest, launch in launched:
         with app.report.item(guest.name), closing(launch):
             pid = launch.wait(SECONDS)
@@ -55,23 +56,27 @@ def start(app: App, iso: str | None) -> None:
             app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
 
 
-def _facts(app: App, inventory: store.Inventory) -> HostFacts:
+def _facts(app: App, inventory: store.Inventory, chosen: list[Guest]) -> HostFacts:
     """Load the kernel modules that guests need, and look at what the host can do then."""
     load = inventory.globals.get("auto_load_kernel_mods") != "no"
     vmm.ready_modules(app.host, load=load)
-    return gather_facts(app.host, vmm.MODULES)
+    facts = gather_facts(app.host, vmm.MODULES)
+    wants_devices = any(devices.numbered(guest, "pcidev_") for guest in chosen)
+    return with_pci_devices(app.host, facts) if wants_devices else facts
 
 
-def _media(app: App, primary: str, iso: str | None) -> str:
-    """Return the path of an ISO resource. Raises NotFound."""
+def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
+    """Return the ISO to start from: a resource, or with ./, ../ or / in front a file of the host.
+    Raises NotFound."""
     if not iso:
-        return ""
-    path = layout.resource_file(primary, layout.ISO, iso)
-    if not iso.startswith(".") and "/" not in iso and app.host.path(path).is_file():
-        return path
+        return None
+    is_path = iso.startswith(("./", "../", "/"))
+    path = app.host.absolute(iso) if is_path else layout.resource_file(primary, layout.ISO, iso)
+    if (is_path or not (iso.startswith(".") or "/" in iso)) and app.host.path(path).is_file():
+        return prepare.medium(app.host, path)
     hint = "chyves iso list shows what there is"
-    if Path(iso).is_file():
-        hint = f"chyves iso import {iso} brings the file in"
+    if not is_path and Path(iso).is_file():
+        hint = f"chyves <guest> start ./{iso} takes the file, chyves iso import {iso} keeps it"
     raise NotFound(f"no such ISO: {iso}", hint=hint)
 
 
@@ -93,6 +98,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             app.output.say(f"{guest.name}: taking its old VM out of the kernel")
             vmm.destroy(app.host, plan.vm)
         _ready_network(app, setting, guest, undo)
+        prepare.make_ready(app.host, guest, plan, setting.primary)
         for note in plan.notes:
             app.report.warn(f"{guest.name}: {note}")
         if app.host.plan is not None:
@@ -117,32 +123,43 @@ def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
 
 def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
     disks = disks_of(app.host, setting.inventory, [guest])[guest.pool, guest.name]
-    media = setting.media or None
-    wanted = bhyve.needed_files(guest, disks, primary=setting.primary, media=media)
-    problems = preconditions.preconditions(
+    invalid = preconditions.property_problems(guest, setting.facts, disks)
+    if invalid:
+        raise _refusal(invalid)
+    seen = prepare.look(
+        app.host,
         guest,
         setting.facts,
         disks,
+        setting.inventory.datasets,
         primary=setting.primary,
-        media=media,
-        missing=[path for path in wanted if not app.host.path(path).exists()],
+        media=setting.media,
+    )
+    problems = preconditions.preconditions(
+        guest, setting.facts, disks, primary=setting.primary, media=setting.media, look=seen
     )
     if problems:
-        raise Precondition(
-            "; ".join(problem.message for problem in problems),
-            hint="; ".join(problem.hint for problem in problems if problem.hint),
-        )
+        raise _refusal(problems)
     null = layout.resource_file(setting.primary, layout.ISO, "null.iso")
     return bhyve.plan(
         guest,
         setting.facts,
         disks,
         primary=setting.primary,
-        media=media,
+        media=setting.media,
         empty_media=null if app.host.path(null).is_file() else None,
         eject_after=int(guest.value("eject_iso_on_n_reboot") or 0),
         consolidate=guest.globals.get("consolidate_bhyve_pci_devices") == "yes",
+        variables=seen.variables > 0,
+        password=seen.password,
+        notes=list(hostchecks.memory_notes(guest, setting.facts)),
     )
+
+
+def _refusal(problems: list[bhyve.Problem]) -> Precondition:
+    """Return one error with all that is against a guest."""
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    return Precondition("; ".join(problem.message for problem in problems), hint="; ".join(hints))
 
 
 def _require_own_console(app: App, setting: Setting, guest: Guest) -> None:
@@ -189,6 +206,7 @@ def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> 
         "eject_after": plan.eject_after,
         "restarts": guest.checked("on_crash") == "restart",
         "taps": list(plan.taps),
+        "sockets": list(plan.sockets),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
         "logs": _log_folders(guest, setting.primary),
     }

@@ -14,7 +14,16 @@ SYSCTLS = (
     "hw.vmm.maxcpu",
     "hw.vmm.vmx.initialized",
     "hw.vmm.vmx.cap.unrestricted_guest",
+    "hw.vmm.amdvi.enable",
+    "hw.vmm.iommu.initialized",
     "net.link.bridge.member_ifaddrs",
+    "kstat.zfs.misc.arcstats.size",
+    "vm.max_user_wired",
+    "vm.stats.vm.v_page_size",
+    "vm.stats.vm.v_free_count",
+    "vm.stats.vm.v_inactive_count",
+    "vm.stats.vm.v_laundry_count",
+    "vm.stats.vm.v_user_wire_count",
 )
 """What host_facts() wants to know; not every host has all of them."""
 
@@ -34,13 +43,30 @@ class Cpu(NamedTuple):
     unrestricted_guest: bool | None = None
 
 
+class Memory(NamedTuple):
+    """Memory of the host in bytes. ``free`` is what programs can have at once, ``cache`` what ZFS
+    (its ARC) would give back for them, ``wirable`` what may still be wired (vm.max_user_wired)."""
+
+    free: int
+    cache: int
+    wirable: int
+
+    def less(self, size: int, *, wired: bool) -> "Memory":
+        """Return what is left when a guest has got so much."""
+        rest = self.free + self.cache - size
+        cache = max(min(self.cache, rest), 0)
+        return Memory(max(rest - cache, 0), cache, self.wirable - (size if wired else 0))
+
+
 @dataclass(frozen=True)
 class HostFacts:
     """What of a host bears on the guests it can run.
 
     ``memory`` is in bytes. ``max_cpus`` is the most virtual CPUs a guest may have. ``modules`` are
     those kernel modules that have initialised. ``bridged_addresses`` tells whether an interface
-    with an IP address may join a bridge. ``None`` is: nobody knows (yet).
+    with an IP address may join a bridge. ``iommu`` tells whether the machine has one (DMAR or IVRS)
+    and ``amdvi`` whether that of AMD is in use; ``pci_drivers`` are the drivers of the host's PCI
+    devices by bus/slot/function. ``None`` is: nobody knows (yet).
     """
 
     osreldate: int
@@ -54,6 +80,9 @@ class HostFacts:
     modules: frozenset[str] = frozenset()
     iommu: bool | None = None
     bridged_addresses: bool = True
+    available: Memory | None = None
+    amdvi: bool = False
+    pci_drivers: Mapping[str, str] | None = None
 
     @property
     def major(self) -> int:
@@ -65,8 +94,6 @@ def host_facts(
     sysctls: Mapping[str, str],
     dmesg: str,
     modules: Iterable[str],
-    *,
-    iommu: bool | None = None,
 ) -> HostFacts:
     """Put the facts together.
 
@@ -92,9 +119,41 @@ def host_facts(
         max_cpus=int(sysctls.get("hw.vmm.maxcpu", limit)),
         memory=int(sysctls["hw.physmem"]),
         modules=modules,
-        iommu=iommu,
+        iommu=True if sysctls.get("hw.vmm.iommu.initialized") == "1" else None,
         bridged_addresses=allowed == "1",
+        available=_memory(sysctls),
+        amdvi=sysctls.get("hw.vmm.amdvi.enable") == "1",
     )
+
+
+def _memory(sysctls: Mapping[str, str]) -> Memory | None:
+    """Inactive and laundry pages are as good as free: the kernel cleans them on demand."""
+
+    def pages(name: str) -> int:
+        return int(sysctls.get(f"vm.stats.vm.{name}", "0"))
+
+    if "vm.stats.vm.v_free_count" not in sysctls:
+        return None
+    size = pages("v_page_size") or 4096
+    free = pages("v_free_count") + pages("v_inactive_count") + pages("v_laundry_count")
+    most = int(sysctls.get("vm.max_user_wired", "0")) or int(sysctls["hw.physmem"]) // size
+    return Memory(
+        free=free * size,
+        cache=int(sysctls.get("kstat.zfs.misc.arcstats.size", "0")),
+        wirable=(most - pages("v_user_wire_count")) * size,
+    )
+
+
+def has_iommu(acpi_tables: str) -> bool:
+    """Tell whether acpidump(8) -t names the table of an IOMMU: DMAR (Intel) or IVRS (AMD)."""
+    return bool(re.search(r"^\s+(DMAR|IVRS): Length=", acpi_tables, re.MULTILINE))
+
+
+def pci_drivers(listing: str) -> dict[str, str]:
+    """Read pciconf(8) -l: the driver of each device by bus/slot/function; ``none`` is nobody's.
+    Only domain 0 can be passed through."""
+    found = re.findall(r"^([a-z_]\w*?)[0-9]*@pci0:(\d+):(\d+):(\d+):", listing, re.MULTILINE)
+    return {f"{bus}/{slot}/{function}": driver for driver, bus, slot, function in found}
 
 
 def _unrestricted(sysctls: Mapping[str, str], cpu: Cpu) -> bool | None:

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from chyves.model import kinds
+from chyves.model import kinds, pci
 from chyves.model.kinds import MANY, YES_NO, Checked, Integer, Kind, Pattern, Text, one_of
 from chyves.model.layout import GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
@@ -63,10 +63,11 @@ def _taken_by(split: Callable[[str], object]) -> Callable[[str], str]:
     return parse
 
 
-_OPERATING_SYSTEMS = one_of(
+SYSTEMS = one_of(
     "default openbsd openbsd60 openbsd59 openbsd58 openbsd57 netbsd debian d8lvm centos6 centos7 "
     "arch gentoo coreos coreossecure vyos custom"
 )
+"""Systems that grub-bhyve is told how to boot."""
 
 _RESOLUTIONS = one_of(
     "1920x1200 1920x1080 1600x1200 1600x900 1280x1024 1280x720 1024x768 800x600 640x480"
@@ -83,6 +84,7 @@ _DEDUP = one_of(
 )
 _CACHE = one_of("inherit all metadata none")
 _SIZE = Checked(kinds.normal_size, "a size such as 512M or 8G")
+_SOUND = Pattern(r"/dev/dsp[0-9.]*", "a sound device such as /dev/dsp0")
 _OPTIONS = Pattern(r"[^\s,]+(,[^\s,]+)*", "options of bhyve with commas between, without blanks")
 
 GUEST_PROPERTIES = (
@@ -100,7 +102,7 @@ GUEST_PROPERTIES = (
     ),
     _both(
         "bhyve_disk_type",
-        one_of("ahci-hd virtio-blk"),
+        one_of("ahci-hd virtio-blk nvme"),
         "ahci-hd",
         "As what device the guest sees its disks.",
     ),
@@ -176,7 +178,7 @@ GUEST_PROPERTIES = (
     ),
     _both(
         "os",
-        _OPERATING_SYSTEMS,
+        SYSTEMS,
         "default",
         "The guest's operating system; it tells grub-bhyve how to boot.",
     ),
@@ -264,6 +266,18 @@ GUEST_PROPERTIES = (
         "127.0.0.1",
         "Where VNC listens; 0.0.0.0, which chyves 0.2.0 chose, lets the whole network in.",
     ),
+    _guest(
+        "uefi_vnc_keyboard",
+        Pattern(r"[a-z0-9][a-z0-9_.-]*", "a file of /usr/share/bhyve/kbdlayout such as german"),
+        None,
+        "The layout of the keyboard at a VNC console.",
+    ),
+    _guest(
+        "uefi_vnc_password_file",
+        Pattern(r"/?[^\s/]+(/[^\s/]+)*", "a file, in the guest's folder unless it begins with /"),
+        None,
+        "The file with the password of the VNC console; root's, for nobody else to read.",
+    ),
     _uefi("uefi_vnc_mouse_type", one_of("ps2 usb3"), "ps2", "The mouse of a VNC console."),
     _uefi(
         "uefi_vnc_pause_until_client_connect",
@@ -281,10 +295,69 @@ GUEST_PROPERTIES = (
         "The MAC address of the guest's interface on that tap.",
     ),
     _guest(
+        "tap{n}_mtu",
+        Integer(68, 65535),
+        None,
+        "The MTU that the guest sees on that tap; only virtio-net tells it.",
+    ),
+    _guest(
         "pcidev_{n}",
         Checked(kinds.pci_device, "passthru,<bus>/<slot>/<function> or another device of bhyve"),
         None,
         "A further PCI device, in the order of the numbers; passthru needs -S in bargs.",
+    ),
+    _guest(
+        "pci_slots",
+        Checked(
+            lambda text: pci.format_places(pci.parse_places(text)),
+            "<slot>[:<function>]=<kind>:<name> with commas between",
+        ),
+        None,
+        "Where the guest has its devices; start keeps it, so that none ever moves.",
+        stopped=True,
+    ),
+    _guest(
+        "cpu_sockets",
+        Integer(1, 254),
+        None,
+        "On how many sockets the guest sees its CPUs.",
+    ),
+    _guest("cpu_cores", Integer(1, 254), None, "How many cores a socket of the guest has."),
+    _guest("cpu_threads", Integer(1, 254), None, "How many threads a core of the guest has."),
+    _guest(
+        "cpu_pin",
+        Pattern(
+            r"[0-9]{1,3}:[0-9]{1,4}(,[0-9]{1,3}:[0-9]{1,4})*",
+            "<virtual CPU>:<CPU of the host> with commas between, such as 0:2,1:3",
+        ),
+        None,
+        "On which CPUs of the host the virtual ones run.",
+    ),
+    _guest(
+        "utctime", YES_NO, None, "Whether the guest's clock shows UTC rather than the host's time."
+    ),
+    _guest("virtio_rnd", YES_NO, None, "Whether the guest has a source of random numbers."),
+    _guest("audio_play", _SOUND, None, "Where the sound of the guest is played."),
+    _guest("audio_rec", _SOUND, None, "From where the guest records sound."),
+    _guest(
+        "virtio_9p_{n}",
+        Pattern(
+            r"[A-Za-z0-9][\w.-]*=/[^\s,]*(,ro)?", "<name>=<folder of the host>[,ro], without blanks"
+        ),
+        None,
+        "A folder of the host that the guest can mount by that name.",
+    ),
+    _guest(
+        "virtio_console_{n}",
+        Pattern(r"[A-Za-z0-9][\w.-]{0,31}", "a name such as org.qemu.guest_agent.0"),
+        None,
+        "A further console of the guest; <name>.sock in its run folder is the host's side.",
+    ),
+    _guest(
+        "tpm",
+        Pattern(r"/dev/tpm[0-9]{1,3}", "a TPM of the host such as /dev/tpm0"),
+        None,
+        "The TPM of the host that the guest gets, from FreeBSD 14 on.",
     ),
     _guest(
         "virtio_block_options_disk{n}",

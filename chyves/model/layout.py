@@ -139,6 +139,11 @@ def guest_images(pool: str, guest: str) -> str:
     return f"{guest_mountpoint(pool, guest)}/img"
 
 
+def uefi_variables(pool: str, guest: str) -> str:
+    """Return the file in which a guest's firmware keeps its variables."""
+    return f"{guest_mountpoint(pool, guest)}/uefi-vars.fd"
+
+
 def log_file(folder: str, month: str) -> str:
     """Return the log file of a month (``YYYYMM``) in a folder of logs."""
     return f"{folder}/{month}.log"
@@ -211,6 +216,21 @@ def order_file(guest: str) -> str:
 def bhyve_log(guest: str) -> str:
     """Return the file that has what loader and bhyve said in the last run."""
     return f"{run_folder(guest)}/bhyve.log"
+
+
+def grub_folder(guest: str, *, with_media: bool) -> str:
+    """Return the folder of what is written for grub-bhyve to boot a guest."""
+    return f"{run_folder(guest)}/{'grub-install' if with_media else 'grub'}"
+
+
+def bhyve_settings(guest: str) -> str:
+    """Return bhyve's configuration file, with what must be in no argv."""
+    return f"{run_folder(guest)}/bhyve.conf"
+
+
+def console_socket(guest: str, port: str) -> str:
+    """Return the socket of a virtio console."""
+    return f"{run_folder(guest)}/{port}.sock"
 
 
 class Root(NamedTuple):

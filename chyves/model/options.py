@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Options that users give bhyve and bhyveload themselves: ``bargs`` and ``bhyveload_flags``."""
+"""Options that users give bhyve and its loaders themselves: ``bargs``, ``bhyveload_flags``."""
 
 import getopt
 import shlex
@@ -11,6 +11,9 @@ from chyves.model.facts import HostFacts
 Pairs = list[tuple[str, str]]
 
 WIRED = ("-S", "")
+
+ACPI = ("-A", "")
+"""Gives the guest ACPI, and so a power button; bhyve of FreeBSD 15 always does."""
 
 BHYVELOAD_OPTIONS = "CSc:d:e:h:l:m:"
 """getopt(3) string of bhyveload(8), FreeBSD 12 and later."""
@@ -69,13 +72,14 @@ def user_options(bargs: str, bhyveload_flags: str, facts: HostFacts) -> Options:
     """Return the options for both programs, as far as this release knows them.
 
     Loader and bhyve must agree on wired memory, or bhyve ends with ``Unable to setup memory (17)``:
-    both get ``-S`` if either has it. Raises Invalid.
+    both get ``-S`` if either has it. Guests have ACPI on all releases. Raises Invalid.
     """
     pairs = split_bargs(bargs)
     flags = split_bhyveload_flags(bhyveload_flags)
     known = next(letters for since, letters in BHYVE_OPTIONS_BY_RELEASE if facts.osreldate >= since)
     wire = [WIRED] if WIRED in pairs + flags else []
-    unwired = [pair for pair in pairs if pair != WIRED]
+    acpi = [ACPI] if facts.major < 15 and ACPI not in pairs else []
+    unwired = acpi + [pair for pair in pairs if pair != WIRED]
     return Options(
         bhyve=_words([pair for pair in unwired if pair[0][1] in known] + wire, BHYVE_OPTIONS),
         loader=_words([pair for pair in flags if pair != WIRED] + wire, BHYVELOAD_OPTIONS),

@@ -6,7 +6,7 @@ import sys
 
 from chyves.simulator import hardware, kernel
 from chyves.simulator.net import interfaces
-from chyves.simulator.programs import PROGRAMS
+from chyves.simulator.programs import PACKAGED, PROGRAMS
 from chyves.simulator.world import World
 from chyves.simulator.zfs import pools
 
@@ -19,8 +19,31 @@ def boot(world: World) -> None:
         interfaces.boot(world)
         for name, size in world.machine.pools.items():
             pools.create(world, name, size)
+    _install_packages(world)
     command = shlex.join([sys.executable, "-I", "-m", "chyves.simulator", str(world.directory)])
     for name in PROGRAMS:
         program = world.bin / name
         program.write_text(f'#!/bin/sh\nexec {command} {name} "$@"\n')
         program.chmod(0o755)
+
+
+FIRMWARE = {
+    "BHYVE_UEFI.fd": 2 << 20,
+    "BHYVE_UEFI_CODE.fd": 2 << 20,
+    "BHYVE_UEFI_VARS.fd": 132 << 10,
+}
+"""What edk2-bhyve installs, with its sizes; the first is a copy of the second."""
+
+
+def _install_packages(world: World) -> None:
+    """Put the files of grub2-bhyve and edk2-bhyve where pkg does."""
+    for path in PACKAGED.values():
+        file = world.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o755)
+    folder = world.path("/usr/local/share/uefi-firmware")
+    folder.mkdir(parents=True)
+    for name, size in FIRMWARE.items():
+        with (folder / name).open("wb") as image:
+            image.write(b"simulated " + (b"variables" if "VARS" in name else b"firmware"))
+            image.truncate(size)

@@ -13,7 +13,7 @@ from pathlib import Path
 from chyves.backend.host import Host, Process
 from chyves.backend.run import Child, Progress, Result, Stream
 from chyves.backend.watch import Watch
-from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming
+from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming, is_installed
 from chyves.simulator.world import World
 
 
@@ -114,6 +114,14 @@ class SimulatedHost(Host):
         from chyves.simulator.ends import EndWatch
 
         return EndWatch(self.world, pid)
+
+    def absolute(self, path: str) -> str:
+        found = Path(super().absolute(path))
+        root = self.world.root
+        return f"/{found.relative_to(root)}" if found.is_relative_to(root) else str(found)
+
+    def has_program(self, name: str) -> bool:
+        return is_installed(self.world, name)
 
     def may_write(self, path: str) -> None:
         from chyves.simulator.zfs.mounts import is_full, is_read_only

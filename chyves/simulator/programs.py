@@ -51,6 +51,7 @@ PROGRAMS = {
     "bhyveload": Program("chyves.simulator.bhyve.bhyveload", "bhyveload", stays=True),
     "cu": Program("chyves.simulator.bhyve.cu", "cu", stays=True),
     "dmesg": Program("chyves.simulator.hardware", "dmesg"),
+    "grub-bhyve": Program("chyves.simulator.bhyve.grub", "grub_bhyve", stays=True),
     "ifconfig": Program("chyves.simulator.net.ifconfig", "ifconfig"),
     "kldload": Program("chyves.simulator.kernel", "kldload"),
     "kldstat": Program("chyves.simulator.kernel", "kldstat"),
@@ -66,6 +67,15 @@ PROGRAMS = {
     "zfs": Program("chyves.simulator.zfs.zfs", "zfs"),
     "zpool": Program("chyves.simulator.zfs.zpool", "zpool"),
 }
+
+
+PACKAGED = {"grub-bhyve": "/usr/local/sbin/grub-bhyve"}
+"""Programs that come from packages: without this file of the host they are not there."""
+
+
+def is_installed(world: World, name: str) -> bool:
+    """Tell whether the host has a program."""
+    return name in PROGRAMS and (name not in PACKAGED or world.path(PACKAGED[name]).exists())
 
 
 def execute(world: World, argv: Sequence[str], streams: Io) -> int:
@@ -87,7 +97,7 @@ def execute_streaming(
 ) -> tuple[int, str]:
     """Run a short program here on these streams; return its exit code and what it complained."""
     note(world, argv)
-    if os.path.basename(argv[0]) not in PROGRAMS:
+    if not is_installed(world, os.path.basename(argv[0])):
         return 127, f"{argv[0]}: not found"
     with faults.around(world, argv, os.getpid()) as failure:
         if failure:
@@ -106,7 +116,7 @@ def note(world: World, argv: Sequence[str]) -> None:
 def as_process(world: World, argv: Sequence[str]) -> int:
     """Be the program: this process's own streams, arguments and pid."""
     note(world, argv)
-    if os.path.basename(argv[0]) not in PROGRAMS:
+    if not is_installed(world, os.path.basename(argv[0])):
         sys.stderr.write(f"{argv[0]}: not found\n")
         return 127
     with faults.around(world, argv, os.getppid()) as failure:

@@ -86,7 +86,9 @@ def _kern(world: World) -> list[Oid]:
 def _vm(world: World) -> list[Oid]:
     pages = hardware.physical_memory(world) // 4096
     wired = pages // 8
-    guests = sum(record["memory"] // 4096 for _, record in world.table("vmm").items())
+    records = [record for _, record in world.table("vmm").items()]
+    guests = sum(record["memory"] for record in records) // 4096
+    held = sum(record["memory"] for record in records if record["wired"]) // 4096
     free = max(pages - wired - guests, 0)
     return [
         Oid("vm.loadavg", "{ 0.21 0.18 0.15 }", kind="opaque"),
@@ -94,7 +96,9 @@ def _vm(world: World) -> list[Oid]:
         Oid("vm.stats.vm.v_page_count", str(pages), kind="unsigned integer"),
         Oid("vm.stats.vm.v_page_size", "4096", kind="unsigned integer"),
         Oid("vm.stats.vm.v_free_count", str(free), kind="unsigned integer"),
-        Oid("vm.stats.vm.v_wire_count", str(wired), kind="unsigned integer"),
+        Oid("vm.stats.vm.v_wire_count", str(wired + held), kind="unsigned integer"),
+        Oid("vm.stats.vm.v_user_wire_count", str(held), kind="unsigned long"),
+        Oid("vm.stats.vm.v_laundry_count", "0", kind="unsigned integer"),
         Oid("vm.stats.vm.v_active_count", "0", kind="unsigned integer"),
         Oid("vm.stats.vm.v_inactive_count", "0", kind="unsigned integer"),
     ]
@@ -109,6 +113,11 @@ def _vfs(world: World) -> list[Oid]:
         Oid("vfs.zfs.vol.mode", "1", "wt"),
         Oid("vfs.zfs.arc_max", "0", "wt", "unsigned long"),
         Oid("vfs.zfs.arc.max", "0", "wt", "unsigned long"),
+        Oid(
+            "kstat.zfs.misc.arcstats.size",
+            str(hardware.physical_memory(world) // 16),
+            kind="unsigned 64-bit integer",
+        ),
     ]
 
 

@@ -128,6 +128,7 @@ def test_a_dry_start_shows_all_and_does_nothing(runs: Runs) -> None:
         "ifconfig tap50 create description 'chyves-tap web'",
         "ifconfig bridge0 addm tap50",
         "ifconfig tap50 up",
+        "# pci_slots=4=disk:disk0,5=net:tap50 in /chyves/tank/guests/web/.config/.cfg",
         "ifconfig tap50 up",
     ]
     assert lines[-2].startswith("bhyveload -S -m 256M -d /dev/zvol/tank/chyves/guests/web/disk0 ")
@@ -373,6 +374,7 @@ def test_a_guest_that_resets_again_and_again_is_given_up(runs: Runs) -> None:
         "eject_after": 0,
         "restarts": False,
         "taps": ["tap50"],
+        "sockets": [],
         "logs": ["/chyves/tank/guests/web/logs"],
     }
     patched = (

@@ -378,6 +378,7 @@ def test_the_pause_is_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.Mon
         "guest": "web",
         "launches": [],
         "taps": [],
+        "sockets": [],
         "logs": [],
         "eject_after": 0,
         "restarts": False,

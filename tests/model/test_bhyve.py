@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Command lines of bhyve and its loader; golden files have one option a line."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
 from chyves.errors import Precondition
-from chyves.model import kinds, layout
-from chyves.model.bhyve import Launch, LaunchPlan, memory_argument, needed_files, plan
+from chyves.model import grub, guest_properties, kinds, layout
+from chyves.model.bhyve import Launch, LaunchPlan, Media, memory_argument, needed_files, plan
 from chyves.model.config import ConfigFile
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Disk, Guest
@@ -79,19 +82,24 @@ def make_plan(
     disks: int = 1,
     facts: HostFacts = FACTS,
     media: str | None = None,
+    label: str = "",
     empty_media: str | None = None,
     eject_after: int = 0,
     consolidate: bool = False,
+    variables: bool = False,
+    password: str = "",
 ) -> LaunchPlan:
     return plan(
         make_guest(**(properties or {})),
         facts,
         make_disks(disks),
         primary="tank",
-        media=media,
+        media=Media(media, label) if media else None,
         empty_media=empty_media,
         eject_after=eject_after,
         consolidate=consolidate,
+        variables=variables,
+        password=password,
     )
 
 
@@ -106,11 +114,48 @@ def one_option_a_line(argv: Sequence[str]) -> str:
 
 
 def written(launch: Launch) -> str:
-    return "\n".join(one_option_a_line(argv) for argv in launch if argv)
+    lines = [one_option_a_line(argv) for argv in (launch.loader, launch.bhyve) if argv]
+    lines += [f"{file.path}:\n    " + "\n    ".join(file.text.split("\n")) for file in launch.files]
+    return "\n".join(line.rstrip(" ") for line in lines)
 
 
+PRIVATE: dict[str, Any] = {"variables": True, "password": "se%cret"}
+TPM = {"tpm": "/dev/tpm0"}
+EVERYTHING = VNC | {
+    "audio_play": "/dev/dsp0",
+    "audio_rec": "/dev/dsp1",
+    "bhyve_disk_type": "nvme",
+    "cpu": "8",
+    "cpu_cores": "2",
+    "cpu_pin": "0:4,1:5,1:6",
+    "cpu_threads": "2",
+    "net_ifaces": "tap50,tap51",
+    "pcidev_1": "virtio-scsi,/dev/cam/ctl0.0",
+    "tap50_mtu": "9000",
+    "uefi_vnc_keyboard": "german",
+    "uefi_vnc_mouse_type": "usb3",
+    "utctime": "yes",
+    "virtio_9p_1": "src=/usr/src,ro",
+    "virtio_9p_2": "home=/home",
+    "virtio_console_1": "org.qemu.guest_agent.0",
+    "virtio_rnd": "yes",
+}
+SYSTEMS = guest_properties.SYSTEMS.choices
+MEDIA = {"openbsd": "install75.iso", "arch": "archlinux-2016.09.03-dual.iso"}
+LABELS = {"vyos": "VyOS", "openbsd60": "OpenBSD/amd64   6.0 Install CD"}
 NETS = {"net_ifaces": "tap50,vale0:1,tap51", "tap50_mac": "58:9c:fc:00:00:01"}
-PLANS = {
+
+
+def grub_plan(system: str) -> LaunchPlan:
+    return make_plan(
+        {"loader": "grub-bhyve", "os": system},
+        media=layout.resource_file("tank", "ISO", MEDIA.get(system, "os.iso")),
+        label=LABELS.get(system, ""),
+        eject_after=1,
+    )
+
+
+PLANS: dict[str, Callable[[], LaunchPlan]] = {
     "bhyveload": lambda: make_plan(),
     "bhyveload-13": lambda: make_plan(facts=RELEASES["13.2"]),
     "bhyveload-15": lambda: make_plan(facts=RELEASES["15.0"]),
@@ -145,6 +190,34 @@ PLANS = {
         media=ISO,
     ),
     "uefi-vnc-consolidated": lambda: make_plan(VNC | NETS, disks=9, consolidate=True),
+    "bhyveload-consolidated-virtio": lambda: make_plan(
+        {"bhyve_disk_type": "virtio-blk"}, disks=10, consolidate=True
+    ),
+    "bhyveload-many-disks-consolidated": lambda: make_plan(disks=34, consolidate=True),
+    "bhyveload-kept-slots": lambda: make_plan(
+        NETS | {"pci_slots": "4=disk:disk0,5=net:tap50,6=net:vale0:1,7=net:tap51"}, disks=3
+    ),
+    "uefi-everything-13": lambda: make_plan(EVERYTHING, facts=RELEASES["13.2"], disks=2),
+    "uefi-everything-14": lambda: make_plan(EVERYTHING | TPM, disks=2, **PRIVATE),
+    "uefi-everything-15": lambda: make_plan(
+        EVERYTHING | TPM, facts=RELEASES["15.0"], disks=2, **PRIVATE
+    ),
+    "passthru": lambda: make_plan(
+        {
+            "pcidev_10": "virtio-rnd",
+            "pcidev_2": "passthru,9/0/2",
+            "pcidev_3": "passthru,9/0/0,rom=gop.rom",
+            "pcidev_4": "passthru,10/0/1",
+            "pcidev_1": "ahci-cd,/x.iso",
+        }
+    ),
+    "uefi-address-of-old-guest": lambda: make_plan(
+        UEFI | {"creation": "Created on Mon Nov 23 16:42:17 UTC 2026 by chyves v0.2.0 2016/09/11"}
+    ),
+    **{f"grub-{system}": partial(grub_plan, system) for system in SYSTEMS},
+    "grub-13": lambda: make_plan({"loader": "grub-bhyve"}, facts=RELEASES["13.2"], disks=2),
+    "grub-15": lambda: make_plan({"loader": "grub-bhyve"}, facts=RELEASES["15.0"]),
+    "grub-no-disk": lambda: make_plan({"loader": "grub-bhyve", "bargs": "-H"}, disks=0, media=ISO),
 }
 
 
@@ -252,21 +325,104 @@ def test_devices_that_do_not_fit_are_an_error() -> None:
         make_plan(disks=216)
 
 
-def test_grub_bhyve_is_not_supported_yet() -> None:
-    with pytest.raises(Precondition, match="loader grub-bhyve is not supported yet"):
-        make_plan({"loader": "grub-bhyve"})
+def bhyve(properties: dict[str, str], **more: Any) -> str:
+    return " ".join(make_plan(properties, **more).launches[0].bhyve)
 
 
-def test_no_device_is_passed_over_in_silence() -> None:
-    with pytest.raises(Precondition, match="pcidev_1"):
-        make_plan({"pcidev_1": "virtio-rnd"})
+def address(properties: dict[str, str], interface: str = "tap50") -> str:
+    match = re.search(rf"virtio-net,{interface},mac=([0-9a-f:]+)", bhyve(properties))
+    return match[1] if match else ""
+
+
+def test_the_address_of_an_interface_is_the_guests_own() -> None:
+    """It does not depend on names of guest, tap or host, nor on other devices."""
+    mine = address({})
+    assert kinds.mac_address(mine) == mine
+    assert int(mine[:2], 16) & 3 == 2, "not locally administered, or a group's"
+    other = {"uuid": "2c5a9a3e-51f3-11ee-8d2a-0cc47aaf1bd3"}
+    assert address(other) != mine
+    assert address({"net_ifaces": "tap77"}, "tap77") == mine
+    two = {"net_ifaces": "tap50,tap51"}
+    assert address(two) == mine != address(two, "tap51")
+    assert address({"tap50_mac": "58:9c:fc:00:00:01"}) == "58:9c:fc:00:00:01"
+
+
+def test_a_guest_of_the_shell_program_keeps_the_address_that_bhyve_gives_it() -> None:
+    assert (
+        address({"creation": "Created on Mon by chyves v0.2.0 2016/09/11 using __create()"}) == ""
+    )
+    assert address({"creation": "Created on Mon by chyves 1.0.0"}) == address({})
+
+
+def test_the_password_is_in_no_argv() -> None:
+    made = make_plan(VNC, password="secret")
+    [launch] = made.launches
+    assert "secret" not in " ".join(launch.bhyve)
+    assert made.settings == ("pci.0.2.0.password=secret",)
+    settings = launch.bhyve.index("-k")
+    assert launch.bhyve[settings + 1] == "/var/run/chyves/guests/web/bhyve.conf"
+    assert settings > max(n for n, word in enumerate(launch.bhyve) if word == "-s"), (
+        "bhyve calls a slot occupied that its file has named before"
+    )
+
+
+def test_acpi_is_there_on_all_releases() -> None:
+    old = make_plan({"bargs": "-H"}, facts=RELEASES["13.2"]).launches[0]
+    assert old.bhyve[:3] == ("bhyve", "-A", "-H")
+    new = make_plan({"bargs": "-H"}, facts=RELEASES["15.0"]).launches[0]
+    assert new.bhyve[:3] == ("bhyve", "-H", "-c")
+
+
+@pytest.mark.parametrize(
+    ("given", "cpus"),
+    [
+        ({"cpu_sockets": "2"}, "8,sockets=2,cores=4,threads=1"),
+        ({"cpu_cores": "4"}, "8,sockets=2,cores=4,threads=1"),
+        ({"cpu_threads": "2"}, "8,sockets=1,cores=4,threads=2"),
+        (
+            {"cpu_sockets": "1", "cpu_cores": "4", "cpu_threads": "2"},
+            "8,sockets=1,cores=4,threads=2",
+        ),
+        ({}, "8"),
+    ],
+)
+def test_the_shape_of_the_processor(given: dict[str, str], cpus: str) -> None:
+    assert f" -c {cpus} " in bhyve({"cpu": "8"} | given)
+
+
+@pytest.mark.parametrize(
+    ("label", "media", "release"),
+    [
+        ("OpenBSD/amd64   7.5 Install CD", "cd.iso", "7.5"),
+        ("", "install60.iso", "6.0"),
+        ("", "install7.6.iso", "7.6"),
+        ("", "openbsd-64.iso", "6.4"),
+        ("", "cd.iso", ""),
+        ("OTHER", "install2026.iso", ""),
+    ],
+)
+def test_the_release_of_openbsd(label: str, media: str, release: str) -> None:
+    assert grub.openbsd_release(label, f"/chyves/tank/ISO/x75/{media}") == release
+
+
+@pytest.mark.parametrize(
+    ("label", "media", "expected"),
+    [
+        ("ARCH_202401", "arch.iso", "ARCH_202401"),
+        ("", "archlinux-2016.09.03-dual.iso", "ARCH_201609"),
+        ("ARCH_1; halt", "a.iso", ""),
+        ("", "arch.iso", ""),
+    ],
+)
+def test_the_label_of_arch(label: str, media: str, expected: str) -> None:
+    assert grub.arch_label(label, f"/a/{media}") == expected
 
 
 def test_files_that_must_be_there() -> None:
     assert needed_files(make_guest(), make_disks(1), primary="tank") == (
         "/dev/zvol/tank/chyves/guests/web/disk0",
     )
-    assert needed_files(make_guest(**UEFI), make_disks(2), primary="tank", media=ISO) == (
+    assert needed_files(make_guest(**UEFI), make_disks(2), primary="tank", media=Media(ISO)) == (
         "/chyves/tank/Firmware/BHYVE_UEFI.fd/BHYVE_UEFI.fd",
         ISO,
         "/dev/zvol/tank/chyves/guests/web/disk0",

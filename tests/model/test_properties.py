@@ -121,6 +121,21 @@ EXAMPLES: list[Example] = [
     (GUEST, "uefi_vnc_res", "640x480", "640x481", "1920x1200, "),
     (GUEST, "uuid", UUID, "00000000-0000-0000-0000-000000000000", "uuidgen"),
     (GUEST, "tap{n}_mac", "58:9c:fc:00:00:01", "ff:ff:ff:ff:ff:ff", "58:9c:fc:00:00:01"),
+    (GUEST, "tap{n}_mtu", "9000", "67", "68..65535"),
+    (GUEST, "pci_slots", "4=disk:disk0,5:1=net:tap50", "3=disk:disk0", "slot 4-30"),
+    (GUEST, "cpu_sockets", "2", "0", "1..254"),
+    (GUEST, "cpu_cores", "4", "x", "1..254"),
+    (GUEST, "cpu_threads", "2", "255", "1..254"),
+    (GUEST, "cpu_pin", "0:2,1:3", "0-2", "0:2,1:3"),
+    (GUEST, "utctime", "yes", "maybe", "yes, no"),
+    (GUEST, "virtio_rnd", "yes", "2", "yes, no"),
+    (GUEST, "audio_play", "/dev/dsp0", "/dev/sda", "/dev/dsp0"),
+    (GUEST, "audio_rec", "/dev/dsp1.0", "dsp1", "/dev/dsp0"),
+    (GUEST, "virtio_9p_{n}", "src=/usr/src,ro", "src=usr", "folder"),
+    (GUEST, "virtio_console_{n}", "org.qemu.guest_agent.0", "a/b", "guest_agent"),
+    (GUEST, "tpm", "/dev/tpm0", "swtpm", "/dev/tpm0"),
+    (GUEST, "uefi_vnc_keyboard", "german", "../x", "kbdlayout"),
+    (GUEST, "uefi_vnc_password_file", "vnc.password", "a b", "begins with /"),
     (GUEST, "pcidev_{n}", "passthru,2/0/0", "passthru,2/0/9", "0-7"),
     (GUEST, "virtio_block_options_disk{n}", "ro,sectorsize=512/4096", "ro, nocache", "commas"),
     (GUEST, "disk{n}_description", "data = disk", "a\nb", "one line"),
@@ -323,7 +338,7 @@ def test_a_template_is_made_read_only_by_the_backend() -> None:
     assert validate(GUEST, "template", "yes")[-1].effect is Effect.READ_ONLY
     assert validate(DEFAULTS, "template", "yes")[-1].effect is None
     stopped = {row.name for row in properties_of(GUEST) if row.stopped}
-    assert stopped == {"template", "serial"}
+    assert stopped == {"template", "serial", "pci_slots"}
 
 
 WEB = {

@@ -79,7 +79,7 @@ def _parse(world: World, arguments: list[str]) -> _Orders:
     loaders = 0
     for letter, value in parsed.options:
         if letter == "c":
-            orders.console = _check_console(world, value)
+            orders.console = check_console(world, value)
         elif letter == "d":
             orders.disks.append(_open_disk(world, value))
         elif letter == "l":
@@ -105,7 +105,8 @@ def _open_disk(world: World, path: str) -> str:
     return path
 
 
-def _check_console(world: World, path: str) -> str:
+def check_console(world: World, path: str) -> str:
+    """Return the console if bhyve's loaders can open it. Raises Stop."""
     from chyves.simulator import kernel
 
     if path == "stdio":

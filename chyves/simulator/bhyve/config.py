@@ -88,6 +88,10 @@ class Config:
     def has(self, name: str) -> bool:
         return name in self._values
 
+    def has_below(self, node: str) -> bool:
+        """Tell whether a node exists, be it from a configuration file alone."""
+        return any(name.startswith(f"{node}.") for name in self._values)
+
     def is_true(self, name: str) -> bool:
         return self.get(name).lower() in ("true", "on", "yes", "1")
 
@@ -239,7 +243,7 @@ def _pci(config: Config, text: str) -> None:
     node = f"pci.{bus}.{slot}.{function}"
     if model not in MODELS:
         raise Stop(4, f'pci slot {bus}:{slot}:{function}: unknown device "{model}"')
-    if config.has(f"{node}.device"):
+    if config.has_below(node):
         raise Stop(4, f"pci slot {bus}:{slot}:{function} already occupied!")
     config.set(f"{node}.device", _ALIASES.get(model, model))
     for name, value in _details(model, details):
@@ -288,6 +292,12 @@ def _details(model: str, text: str) -> list[tuple[str, str]]:
     if model == "virtio-9p" and words:
         name, _, path = words[0].partition("=")
         return [("sharename", name), *([("path", path)] if path else []), *_pairs(words[1:])]
+    if model == "virtio-console":
+        return [
+            (f"port.{n}.{key}", value)
+            for n, port in enumerate(_pairs(words))
+            for key, value in zip(("name", "path"), port, strict=True)
+        ]
     if model == "amd_hostbridge":
         return [("vendor", "0x1022"), ("devid", "0x7432")]
     return _pairs(words)

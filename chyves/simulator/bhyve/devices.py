@@ -323,7 +323,7 @@ def _virtio_9p(world: World, _parts: Parts, slot: Slot) -> None:
 
 
 def _virtio_console(world: World, _parts: Parts, slot: Slot) -> None:
-    ports = [value for name, value in slot.values.items() if name.startswith("port")]
+    ports = [value for name, value in slot.values.items() if name.endswith(".path")]
     for number, path in enumerate(ports):
         try:
             os.mknod(world.path(path), 0o755 | stat.S_IFSOCK)

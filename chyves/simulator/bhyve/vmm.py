@@ -116,9 +116,18 @@ def set_up_memory(world: World, name: str, size: int, *, wired: bool) -> None:
             raise VmmError(EINVAL)
         if record["memory"] and record["wired"] != wired:
             raise VmmError(EEXIST)
-        if wired and size > world.machine.memory:
+        if wired and not record["memory"] and size > _wirable(world):
             raise VmmError(12)
         update(world, name, record["generation"], memory=size, wired=wired)
+
+
+def _wirable(world: World) -> int:
+    """Return how many bytes programs may still wire (vm_map_wire_user_count_add)."""
+    from chyves.simulator import sysctl
+
+    pages = int(sysctl.value(world, "vm.max_user_wired") or 0)
+    held = int(sysctl.value(world, "vm.stats.vm.v_user_wire_count") or 0)
+    return (pages - held) * 4096
 
 
 def activate(world: World, name: str, generation: str, **facts: Any) -> None:

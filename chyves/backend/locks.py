@@ -34,7 +34,7 @@ def guest_lock(host: Host, guest: str) -> Iterator[None]:
 def free_guest_lock(host: Host, guest: str) -> Iterator[bool]:
     """Hold the lock on one guest if nobody else does, and tell so."""
     if host.plan is not None:
-        yield not _held_as_far_as_known(host, layout.guest_lock(guest))
+        yield not is_held(host, layout.guest_lock(guest))
         return
     descriptor = open_lock(host, layout.guest_lock(guest))
     try:
@@ -116,7 +116,8 @@ def held_by(host: Host, path: str) -> int:
         os.close(descriptor)
 
 
-def _held_as_far_as_known(host: Host, path: str) -> bool:
+def is_held(host: Host, path: str) -> bool:
+    """Tell whether somebody holds the lock; who may not ask is told no."""
     try:
         return bool(held_by(host, path))
     except PermissionError:

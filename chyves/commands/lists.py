@@ -10,6 +10,7 @@ from chyves.commands import info, networks, resources, snapshot
 from chyves.commands.clones import list_clones
 from chyves.commands.options import Reading
 from chyves.commands.processes import list_processes
+from chyves.commands.unfinished import warn_of_unfinished
 from chyves.errors import Invalid
 from chyves.model.properties import Scope, find
 from chyves.model.words import near
@@ -39,6 +40,7 @@ def list_guests(app: App) -> None:
     inventory = app.inventory
     flags = inventory.globals.get("default_list_flags", "-skdp").replace("-", "")
     info.show(app, inventory, inventory.guests, flags)
+    warn_of_unfinished(app, inventory)
 
 
 def list_disks(app: App, _: str) -> None:

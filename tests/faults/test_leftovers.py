@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a killed or failed verb has left, met by other verbs than the one that left it."""
 
+import json
+import re
+
 import pytest
 
+from chyves.backend import locks
 from chyves.errors import Exit
 from chyves.model import layout
+from chyves.simulator.host import open_simulated_host
 from tests.faults import harness
 from tests.faults.harness import Chyves
 
@@ -56,6 +61,66 @@ def test_a_killed_create_of_several_goes_on_with_those_that_are_missing(host: Ch
     assert "mail" in harness.sights(host)["guests"]
     host("news create 1M")
     assert harness.unowned(host) == []
+
+
+GUESTS = "tank/chyves/guests"
+
+
+@pytest.mark.parametrize(
+    ("line", "killed_before", "dataset", "told"),
+    [
+        ("mail create 1M", "inherit", f"{GUESTS}/mail", "create of mail is not finished; the next"),
+        ("web delete", "destroy", "tank/chyves/.deleted-web", "delete or move of web is not"),
+        ("web clone new -ie", "rename", "tank/chyves/.new-new", "clone or move to new is not"),
+        ("web move pool2", "rename", "pool2/chyves/.new-web", "clone or move to web is not"),
+        (
+            "web move pool2",
+            f"rename {GUESTS}/web",
+            "pool2/chyves/guests/web",
+            "move of web is not finished; chyves web move pool2 completes it",
+        ),
+        (
+            "web snapshot rollback @one",
+            "rollback",
+            f"{GUESTS}/web",
+            "rollback of web is not finished; chyves web snapshot rollback @one completes it",
+        ),
+        (
+            "dataset pool2 install",
+            "inherit",
+            "pool2/chyves",
+            "install is not finished; chyves dataset pool2 install completes it",
+        ),
+    ],
+)
+def test_list_tells_of_what_is_not_finished(
+    host: Chyves, line: str, killed_before: str, dataset: str, told: str
+) -> None:
+    host("web snapshot @one")
+    if "move" in line:
+        host("dataset pool2 install")
+    assert _warnings(host) == []
+    _kill_before(host, line, "zfs", *killed_before.split())
+    (warning,) = _warnings(host)
+    named, _, what = warning.partition(": the ")
+    assert re.sub(r"-\d{14}.*", "", named) == dataset
+    assert what.startswith(told)
+    host(line)
+    host("news create 1M")
+    assert _warnings(host) == []
+
+
+def _warnings(host: Chyves) -> list[str]:
+    said: list[str] = json.loads(host("list --json").out)["warnings"]
+    return said
+
+
+def test_list_says_nothing_of_what_somebody_is_at_work_on(host: Chyves) -> None:
+    _kill_before(host, "mail create 1M", "zfs", "inherit")
+    simulated = open_simulated_host(host.directory)
+    with locks.guest_lock(simulated, "mail"):
+        assert _warnings(host) == []
+    assert len(_warnings(host)) == 1
 
 
 def test_a_dataset_of_somebody_else_is_never_taken_for_a_leftover(host: Chyves) -> None:

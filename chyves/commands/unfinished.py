@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What verbs that were killed have left, and what completes it: ``list`` tells."""
+
+from chyves.app import App
+from chyves.backend import locks, store, zfs
+from chyves.model import layout
+
+SWEPT = "the next create or delete clears it away"
+
+
+def warn_of_unfinished(app: App, inventory: store.Inventory) -> None:
+    """Name each dataset that a verb has left halfway; not those that somebody is at work on."""
+    for dataset in inventory.datasets.values():
+        place = layout.classify(dataset.name)
+        said = _what(dataset, place, inventory)
+        if said and place and not locks.is_held(app.host, _lock_of(place)):
+            app.report.warn(f"{dataset.name}: {said}")
+    for pool in inventory.pools:
+        if layout.PROMOTED_OVER in pool.config and not locks.is_held(app.host, layout.HOST_LOCK):
+            app.report.warn(
+                f"{layout.root_dataset(pool.name)}: its promotion is not finished; "
+                f"chyves dataset {pool.name} promote completes it"
+            )
+
+
+def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inventory) -> str:
+    """Return what is not finished, and what completes it; empty if nothing is."""
+    match place:
+        case layout.Deleted(guest=guest):
+            return f"the delete or move of {guest} is not finished; {SWEPT}"
+        case layout.Staged(guest=guest):
+            return f"the clone or move to {guest} is not finished; {SWEPT}"
+        case layout.GuestRoot(guest=guest) if dataset.is_unfinished:
+            return f"the create of {guest} is not finished; {SWEPT}"
+        case layout.GuestRoot(guest=guest) if dataset.half_rolled_back:
+            label = dataset.half_rolled_back
+            return (
+                f"the rollback of {guest} is not finished; "
+                f"chyves {guest} snapshot rollback {label} completes it"
+            )
+        case layout.GuestRoot(pool, guest) if _is_on_its_way(dataset, inventory):
+            return f"the move of {guest} is not finished; chyves {guest} move {pool} completes it"
+        case layout.Root(pool) if dataset.is_unfinished:
+            return f"the install is not finished; chyves dataset {pool} install completes it"
+        case layout.Resource(_, kind, name) if dataset.is_unfinished:
+            return (
+                f"the import of {name} is not finished; chyves {kind.lower()} import completes it"
+            )
+    return ""
+
+
+def _is_on_its_way(dataset: zfs.Dataset, inventory: store.Inventory) -> bool:
+    return dataset.awaits != "" and dataset.awaits not in inventory.datasets
+
+
+def _lock_of(place: layout.Place) -> str:
+    """Return the lock of whoever is at work on something."""
+    match place:
+        case layout.GuestRoot(_, guest) | layout.Deleted(_, guest) | layout.Staged(_, guest):
+            return layout.guest_lock(guest)
+        case layout.Resource(_, kind, name):
+            return layout.resource_lock(kind, name)
+    return layout.HOST_LOCK

@@ -3,7 +3,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from chyves.errors import Exit
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs
+from tests.cli.test_output import Golden, normal
 from tests.cli.test_synopsis import COLUMNS
 
 FLAGS = "abcdklnprstuvwzH"
@@ -135,7 +135,7 @@ def test_processes_of_an_unknown_guest(guests: Chyves) -> None:
 # -- clones -------------------------------------------------------------------------------------
 
 
-def test_clones_on_two_pools(guests: Chyves, tmp_path: Path) -> None:
+def test_clones_on_two_pools(guests: Chyves, golden: Golden) -> None:
     guests("dataset pool2 install -q")
     guests("gold create 1M pool2 -q")
     guests("gold clone red,blue -cu -q")
@@ -147,6 +147,7 @@ def test_clones_on_two_pools(guests: Chyves, tmp_path: Path) -> None:
         ("blue", ["sky"]),
         ("red", []),
     ]
+    golden("json/list-clones-of-two.json", normal(guests("list clones --json").out))
     indented = [line.split("  @")[0].rstrip() for line in guests("list clones").out.splitlines()]
     assert [re.sub(r"(\w)  .*", r"\1", line) for line in indented][1:] == [
         "gold",

@@ -16,6 +16,7 @@ from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 from tests.cli.lines import READING
+from tests.documents import PAGE
 
 Golden = Callable[[str, str], None]
 
@@ -52,6 +53,18 @@ def test_reading_verbs_as_json(line: str, stocked: Chyves, golden: Golden) -> No
     done = stocked(f"{line} --json")
     assert done.said == []
     golden(file_name(line), normal(done.out))
+    described = PAGE.read_text().partition(".Sh JSON")[2].partition(".Sh ")[0]
+    missing = members(done.data) - set(re.findall(r"\w+", described))
+    assert not missing, f"describe them in the section JSON of {PAGE.name}"
+
+
+def members(data: Any) -> set[str]:
+    """Return the names of the members of all objects that are in lists."""
+    if not isinstance(data, list):
+        return set()
+    objects = [entry for entry in data if isinstance(entry, dict)]
+    below = (members(value) for entry in objects for value in entry.values())
+    return set().union(*objects, *below)
 
 
 def test_help_as_json_is_the_table_of_commands(chyves: Chyves) -> None:

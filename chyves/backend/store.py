@@ -10,7 +10,7 @@ from chyves.backend.host import Host
 from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
-from chyves.model.guest import Guest, boot_order, members
+from chyves.model.guest import Guest, boot_order, members, named_twice
 from chyves.model.selector import ALL, parse_selector
 
 
@@ -107,12 +107,14 @@ class Inventory(NamedTuple):
         return found[0]
 
     def select(self, selector: str) -> list[Guest]:
-        """Return the guests a selector names. Raises NotFound, Invalid, Conflict; Precondition if
-        there is no pool they could be on."""
+        """Return the guests a selector names. A name that two pools have is left out unless it is
+        said itself. Raises NotFound, Invalid, Conflict; Precondition if there is no pool they
+        could be on."""
         if not self.pools and selector != ALL:
             self.primary()
         names = parse_selector(selector, self.names, self.groups(), boot_order(self.guests))
-        return [self.guest(name) for name in names]
+        unsure = set(named_twice(self.guests)) - set(selector.split(","))
+        return [self.guest(name) for name in names if name not in unsure]
 
     def groups(self) -> dict[str, list[str]]:
         """Return the names of the guests of each group."""
@@ -275,6 +277,11 @@ def _with_guests(
         if config is not None:
             guests.append(Guest(place.guest, place.pool, config, defaults, globals_))
     guests.sort(key=lambda guest: (layout.version_key(guest.name), guest.pool))
+    problems += [
+        f"there is a guest {name} on {' and '.join(found)}: only lists show them until one of the "
+        "datasets is renamed or destroyed"
+        for name, found in named_twice(guests).items()
+    ]
     return Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
 
 

@@ -202,3 +202,11 @@ def boot_order(guests: Iterable[Guest]) -> list[str]:
     starting = [guest for guest in guests if guest.rcboot]
     starting.sort(key=lambda guest: (-guest.rcboot, version_key(guest.name)))
     return [guest.name for guest in starting]
+
+
+def named_twice(guests: Iterable[Guest]) -> dict[str, list[str]]:
+    """Return the names that more than one guest has, each with the pools that these are on."""
+    pools: dict[str, list[str]] = {}
+    for guest in guests:
+        pools.setdefault(guest.name, []).append(guest.pool)
+    return {name: found for name, found in pools.items() if len(found) > 1}

@@ -155,3 +155,65 @@ def test_clones_on_two_pools(guests: Chyves, golden: Golden) -> None:
         "      sky",
         "   red",
     ]
+
+
+# -- what is not as it should be ----------------------------------------------------------------
+
+
+@pytest.fixture
+def twice(guests: Chyves) -> Chyves:
+    """A guest db on two pools, as after a replica was received in the wrong place."""
+    guests("dataset pool2 install -q")
+    guests("all set rcboot=1 -q")
+    guests("all group add :prod -q")
+    for part in ("", "/.config"):
+        guests.run("zfs", "create", f"pool2/chyves/guests/db{part}")
+    copy = guests.host.path("/chyves/pool2/guests/db/.config/.cfg")
+    copy.write_text(guests.file("/chyves/tank/guests/db/.config/.cfg"))
+    return guests
+
+
+def test_a_name_on_two_pools_is_listed_and_said(twice: Chyves) -> None:
+    done = twice("list -H")
+    assert [row.split("\t")[:2] for row in done.out.splitlines()] == [
+        ["db", "pool2"],
+        ["db", "tank"],
+        ["web", "tank"],
+    ]
+    assert "chyves: there is a guest db on pool2 and tank: only lists show them until" in done.err
+
+
+@pytest.mark.parametrize("selector", ["all", "rcboot", ":prod", "web,rcboot"])
+def test_a_name_on_two_pools_keeps_no_other_from_its_turn(selector: str, twice: Chyves) -> None:
+    assert twice(f"{selector} set cpu=2").out == "web: set cpu=2\n"
+
+
+@pytest.mark.parametrize("selector", ["db", "web,db", ":prod,db"])
+def test_a_name_on_two_pools_means_neither(selector: str, twice: Chyves) -> None:
+    before = twice.state()
+    assert "there is a guest db on pool2 and tank\n" in twice(f"{selector} stop", code=4).err
+    assert twice.state() == before
+
+
+def test_a_broken_file_is_shown_and_keeps_no_other_from_its_turn(guests: Chyves) -> None:
+    file = guests.host.path("/chyves/tank/guests/db/.config/.cfg")
+    file.write_bytes(b"\xff\0junk\n=x\nno equals\ncpu=abc\nrcboot=often\ngroups=,, :x y,\n")
+    for line in ("list", "info -a", "list rcboot", "db get all", "list groups", "list clones"):
+        assert guests(line).out
+    assert "often" in guests("list").out
+    assert guests("db,web set notes=x").out == "db: set notes=x\nweb: set notes=x\n"
+    guests("web stop -q")
+
+
+def test_a_guest_whose_file_is_gone_is_named(guests: Chyves) -> None:
+    guests.host.path("/chyves/tank/guests/db/.config/.cfg").unlink()
+    done = guests("list")
+    assert "/chyves/tank/guests/db/.config/.cfg: No such file or directory" in done.err
+    assert guests("all set cpu=2").out == "web: set cpu=2\n"
+
+
+def test_w_goes_by_the_terminal(guests: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    lines = guests("info -aw").out.splitlines()
+    assert 20 < max(map(len, lines)) <= 30
+    assert not any(line.endswith(" ") for line in lines)

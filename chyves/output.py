@@ -152,6 +152,10 @@ def _talk(text: str) -> str:
     return visible(text, keep="\t\n")
 
 
+def _nobody(_: str) -> None:
+    pass
+
+
 class Report:
     """What became of each target of a verb; one exit code sums it up."""
 
@@ -161,6 +165,8 @@ class Report:
         self._results: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
         self._warnings: list[str] = []
+        self.told: Callable[[str], None] = _nobody
+        """Is told each line too, for a log."""
         self.data: Any = None
         """What a reading verb found, ready for JSON."""
 
@@ -174,6 +180,7 @@ class Report:
 
     def failed(self, error: ChyvesError, about: str = "") -> None:
         self._output.complain(error, about)
+        self.told(f"{about}: {error.message}" if about else error.message)
         self._codes.append(error.code)
         self._errors.append(
             {
@@ -187,10 +194,12 @@ class Report:
     def done(self, name: str, what: str, *, changed: bool = True, **facts: object) -> None:
         """Note and print that ``what`` was done to ``name``, or was so already."""
         self._output.line(visible(f"{name}: {what}"))
+        self.told(f"{name}: {what}")
         self._results.append({"target": name, "result": what, "changed": changed, **facts})
 
     def warn(self, text: str) -> None:
         self._output.say(f"chyves: {text}")
+        self.told(text)
         self._warnings.append(text)
 
     def exit_code(self) -> Exit:

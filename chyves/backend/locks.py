@@ -31,6 +31,13 @@ def guest_lock(host: Host, guest: str) -> Iterator[None]:
 
 
 @contextmanager
+def boot_lock(host: Host) -> Iterator[None]:
+    """Hold the lock of the start of guests at boot. Raises Busy after a minute."""
+    with _lock(host, layout.BOOT_LOCK, "the start at boot"):
+        yield
+
+
+@contextmanager
 def free_guest_lock(host: Host, guest: str) -> Iterator[bool]:
     """Hold the lock on one guest if nobody else does, and tell so."""
     if host.plan is not None:

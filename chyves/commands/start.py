@@ -2,6 +2,7 @@
 """``start``: run guests."""
 
 import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from chyves.errors import Busy, NotFound, Precondition
 from chyves.model import bhyve, devices, hostchecks, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
+from chyves.model.selector import BOOT
 
 SECONDS = 30.0
 """How long a loader and the devices of a guest may take before start gives its verdict."""
@@ -36,27 +38,70 @@ class Setting(NamedTuple):
 @click.pass_obj
 def start(app: App, iso: str | None) -> None:
     """Start guests, from an ISO if one is named, and wait until each runs."""
+    if app.selector == BOOT:
+        from chyves.commands.boot import boot
+
+        boot(app, iso)
+        return
     inventory = app.inventory
     inventory.require_current()
     chosen = inventory.select(app.selector)
+    starter = Starter(app, setting_for(app, inventory, chosen, iso))
+    for guest in chosen:
+        starter.start(guest)
+    starter.finish_all()
+
+
+def setting_for(
+    app: App, inventory: store.Inventory, chosen: Sequence[Guest], iso: str | None = None
+) -> Setting:
+    """Return what guests have in common that are started now. Raises Precondition, NotFound."""
+    inventory.require_current()
     primary = inventory.primary().name
     media = _media(app, primary, iso)
-    setting = Setting(inventory, _facts(app, inventory, chosen), primary, media)
-    launched: list[tuple[Guest, guests.Launch]] = []
-    for guest in chosen:
-        with app.report.item(guest.name):
-            launch = start_guest(app, setting, guest)
+    return Setting(inventory, _facts(app, inventory, chosen), primary, media)
+
+
+class Starter:
+    """Starts guests one behind the other, and waits for them side by side: loaders take their time.
+    What each takes of the memory is missing to the next. Failures are reported."""
+
+    def __init__(self, app: App, setting: Setting) -> None:
+        self._app = app
+        self._setting = setting
+        self._launched: dict[str, tuple[Guest, guests.Launch]] = {}
+
+    def start(self, guest: Guest) -> None:
+        """Start a guest, and do not wait until it runs."""
+        with self._app.report.item(guest.name):
+            launch = start_guest(self._app, self._setting, guest)
             if launch:
-                launched.append((guest, launch))
-                setting = setting._replace(facts=hostchecks.without(guest, setting.facts))
-    for guest, launch in launched:
-        with app.report.item(guest.name), closing(launch):
-            pid = launch.wait(SECONDS)
-            waits = ", waits for a VNC client" if launch.waits_for_client else ""
-            app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
+                self._launched[guest.name] = guest, launch
+                facts = hostchecks.without(guest, self._setting.facts)
+                self._setting = self._setting._replace(facts=facts)
+
+    def finish(self, name: str) -> None:
+        """Wait until a guest runs, if it was started, and report it."""
+        if name not in self._launched:
+            return
+        guest, launch = self._launched.pop(name)
+        with self._app.report.item(name):
+            finish(self._app, guest, launch)
+
+    def finish_all(self) -> None:
+        for name in list(self._launched):
+            self.finish(name)
 
 
-def _facts(app: App, inventory: store.Inventory, chosen: list[Guest]) -> HostFacts:
+def finish(app: App, guest: Guest, launch: guests.Launch) -> None:
+    """Wait until a guest that was launched runs, and report it. Raises why it does not."""
+    with closing(launch):
+        pid = launch.wait(SECONDS)
+        waits = ", waits for a VNC client" if launch.waits_for_client else ""
+        app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
+
+
+def _facts(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> HostFacts:
     """Load the kernel modules that guests need, and look at what the host can do then."""
     load = inventory.globals.get("auto_load_kernel_mods") != "no"
     vmm.ready_modules(app.host, load=load)

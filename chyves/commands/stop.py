@@ -17,13 +17,26 @@ from chyves.errors import Invalid
     metavar="SECONDS",
     help="In place of stop_timeout; 0 never takes the power.",
 )
+@click.option(
+    "--within",
+    type=click.IntRange(1, 86400),
+    metavar="SECONDS",
+    help="End all within so many seconds, in the order of rcboot backwards.",
+)
 @click.option("--no-wait", is_flag=True, help="Press the power button and go on.")
 @click.pass_obj
-def stop(app: App, how: str | None, timeout: int | None, no_wait: bool) -> None:
+def stop(app: App, how: str | None, timeout: int | None, within: int | None, no_wait: bool) -> None:
     """Press the power button of guests and wait until they have ended, or take their power after
     stop_timeout; with force, take it at once."""
     if how not in (None, "force"):
         raise Invalid(f"no such way to stop: {how}", hint="chyves <guest> stop [force]")
+    if within is not None:
+        if how or no_wait or timeout is not None:
+            raise Invalid("--within goes with no other way to stop", hint="leave the others out")
+        from chyves.commands.boot import shut_down
+
+        shut_down(app, app.inventory.select(app.selector), within)
+        return
     _end(app, force=how == "force", limit=timeout, wait=not no_wait)
 
 

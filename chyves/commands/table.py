@@ -182,4 +182,10 @@ GUEST_VERBS: dict[str, Entry] = {
     "upgrade": Entry(
         "upgrade", "upgrade", ("<guest>[,...]|all upgrade",), "Upgrade guests of older versions."
     ),
+    "wait": Entry(
+        "wait",
+        "wait",
+        ("<guest>[,...]|all wait --for running|stopped",),
+        "Wait until guests run, or have ended.",
+    ),
 }

@@ -14,6 +14,7 @@ GUEST_VERSION = "0300"
 
 RUN = "/var/run/chyves"
 HOST_LOCK = f"{RUN}/host.lock"
+BOOT_LOCK = f"{RUN}/boot.lock"
 
 AWAY = "chyves_offline"
 

@@ -45,6 +45,7 @@ CHANGING = [
     "dataset tank upgrade",
     "web upgrade",
     "web stop",
+    "all stop --within 5",
     "web reclaim",
     "web console",
 ]
@@ -73,6 +74,7 @@ READING = [
     "web get all",
     "web disk list",
     "web snapshot list",
+    "web wait --for stopped",
     "iso list",
     "firmware list",
 ]

@@ -44,6 +44,16 @@ def test_no_example_is_out_of_date() -> None:
     assert set(EXAMPLES) <= set(synopses())
 
 
+@example("<guest>[,...]|all wait --for running|stopped")
+def wait(chyves: Chyves, tmp_path: Path) -> None:
+    assert chyves("web,db wait --for stopped").out == "web: stopped\ndb: stopped\n"
+    done = chyves("all wait --for running --timeout 0", code=Exit.PRECONDITION)
+    assert done.said[:2] == [
+        "chyves: db: not running after 0 seconds, but stopped",
+        "hint: chyves list shows what each guest is doing",
+    ]
+
+
 # -- pools --------------------------------------------------------------------------------------
 
 

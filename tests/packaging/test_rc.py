@@ -12,17 +12,14 @@ import pytest
 from chyves.backend.run import Result
 from chyves.simulator.host import open_simulated_host
 from tests.guests import scripted_iso
+from tests.simulator.vms import wait_for
 from tests.tools import CHECKOUT, run
 
 CHYVES = (sys.executable, "-m", "chyves")
 SCRIPT = CHECKOUT / "rc.d/chyves"
 FAKE = """#!/bin/sh
 echo "$*" >> {log}
-case "$*" in
-*'list rcboot')
-    cat {boots}
-    exit {code}
-esac
+exit {code}
 """
 REAL = """#!/bin/sh
 export CHYVES_SIMULATE_GUEST=scripted PYTHONPATH={checkout}
@@ -38,7 +35,7 @@ class Service:
         self.directory = directory
         self.install("etc/rc.d/chyves", SCRIPT.read_text())
         self.conf('chyves_enable="YES"')
-        self.boots()
+        self.fake()
 
     def install(self, name: str, text: str) -> None:
         file = self.host.path(f"/usr/local/{name}")
@@ -52,16 +49,13 @@ class Service:
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(f"{line}\n" for line in lines))
 
-    def boots(self, *lines: str, code: int = 0) -> None:
-        """Let ``chyves list rcboot`` print ``lines`` and exit with ``code``."""
-        boots = self.directory / "boots"
-        boots.write_text("".join(f"{line}\n" for line in lines))
-        log = self.directory / "calls"
-        self.install("sbin/chyves", FAKE.format(log=log, boots=boots, code=code))
+    def fake(self, code: int = 0) -> None:
+        """Let ``chyves`` write down what it is asked, and exit with ``code``."""
+        self.install("sbin/chyves", FAKE.format(log=self.directory / "calls", code=code))
 
-    def __call__(self, word: str) -> Result:
+    def __call__(self, *words: str) -> Result:
         (self.directory / "calls").write_text("")
-        return self.host.try_ask("service", "chyves", word)
+        return self.host.try_ask("service", "chyves", *words)
 
     def called(self) -> list[str]:
         return (self.directory / "calls").read_text().splitlines()
@@ -75,30 +69,21 @@ def service(tmp_path: Path) -> Iterator[Service]:
         run(*CHYVES, "all", "stop", "force", env={"CHYVES_SIMULATE": str(tmp_path / "host")})
 
 
-def test_boot_starts_the_highest_first_and_equals_by_name(service: Service) -> None:
-    service.boots("zoo\t2", "off\t0", "db\t10", "web-2\t1", "ant\t2", "web\t1", "none\t-", "no\tno")
+def test_the_boot_does_not_wait_for_guests(service: Service) -> None:
+    service.install("sbin/chyves", f"#!/bin/sh\nsleep 1\necho $* >>{service.directory}/calls\n")
     done = service("start")
-    assert (done.code, done.stdout, done.stderr) == (0, "", "")
-    assert service.called() == ["-q -H list rcboot", "db,ant,zoo,web,web-2 start"]
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == "Starting chyves guests in the background.\n"
+    assert service.called() == []
+    wait_for(lambda: service.called() == ["-q rcboot start"], "they are started", seconds=20)
 
 
-@pytest.mark.parametrize("lines", [(), ("off\t0", "none\t-")])
-def test_nothing_to_start_is_a_quiet_success(service: Service, lines: tuple[str, ...]) -> None:
-    service.boots(*lines)
-    done = service("start")
-    assert (done.code, done.stdout, done.stderr) == (0, "", "")
-    assert service.called() == ["-q -H list rcboot"]
-
-
-def test_a_list_that_fails_is_a_failed_start(service: Service) -> None:
-    service.boots("web\t1", code=6)
-    assert service("start").code == 1
-    assert service.called() == ["-q -H list rcboot"]
-
-
-def test_shutdown_stops_all(service: Service) -> None:
+def test_shutdown_stops_all_in_less_time_than_it_has(service: Service) -> None:
     assert service("stop").code == 0
-    assert service.called() == ["all stop"]
+    assert service.called() == ["all stop --within 75"]
+    service.conf('chyves_enable="YES"', 'chyves_stop_seconds="30"')
+    service("stop")
+    assert service.called() == ["all stop --within 30"]
 
 
 def test_status_lists(service: Service) -> None:
@@ -106,15 +91,30 @@ def test_status_lists(service: Service) -> None:
     assert service.called() == ["list"]
 
 
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("start", "web,db start"),
+        ("stop", "web,db stop --within 75"),
+        ("status", "web,db wait --for running --timeout 0"),
+    ],
+)
+def test_some_guests_only(service: Service, word: str, line: str) -> None:
+    assert service(word, "web", "db").code == 0
+    assert service.called() == [line]
+    service.fake(code=5)
+    assert service(word, "web").code == 1
+    assert service.called() == [line.replace("web,db", "web")]
+
+
 @pytest.mark.parametrize("conf", ["", 'chyves_enable="NO"'])
 def test_disabled_unless_rc_conf_enables_it(service: Service, conf: str) -> None:
     service.conf(conf)
-    service.boots("web\t1")
     for word in ("start", "stop"):
         assert "Set chyves_enable to YES" in service(word).stdout
         assert service.called() == []
-    assert service("onestart").code == 0
-    assert service.called() == ["-q -H list rcboot", "web start"]
+    assert service("onestop").code == 0
+    assert service.called() == ["all stop --within 75"]
 
 
 def test_a_host_boots_and_shuts_down(service: Service) -> None:
@@ -129,6 +129,11 @@ def test_a_host_boots_and_shuts_down(service: Service) -> None:
     def phases() -> dict[str, str]:
         return {guest["name"]: guest["phase"] for guest in chyves("list")}
 
+    def booted() -> list[str]:
+        logs = service.host.path("/chyves/tank/logs").glob("*.log")
+        lines = [line for log in logs for line in log.read_text().splitlines()]
+        return [line for line in lines if " boot: " in line]
+
     chyves("dataset", "tank", "install")
     chyves("network", "bridge0", "private")
     chyves("web,db,off", "create", "1M")
@@ -140,13 +145,20 @@ def test_a_host_boots_and_shuts_down(service: Service) -> None:
             file.write(system)
     service.install("sbin/chyves", REAL.format(python=sys.executable, checkout=CHECKOUT))
 
-    started = service("start")
-    assert started.code == 0, started.stderr
-    assert [line.split(":")[0] for line in started.stdout.splitlines()] == ["db", "web"]
-    assert phases() == {"db": "running", "off": "stopped", "web": "running"}
+    before = service.host.path("/chyves/tank/.config/global.cfg").read_text()
+    assert service("start").code == 0
+    running = {"db": "running", "off": "stopped", "web": "running"}
+    wait_for(lambda: phases() == running, "the guests run", seconds=60)
+    wait_for(lambda: len(booted()) == 2, "the host's log knows", seconds=20)
+    assert [line.split(": ")[1] for line in booted()] == ["db", "web"]
     assert "web" in service("status").stdout
+    assert service("status", "web").stdout == "web: running\n"
+    assert service("status", "off").code == 1
+    assert service("stop", "db").code == 0
+    assert phases() == {"db": "stopped", "off": "stopped", "web": "running"}
     assert service("stop").code == 0
     assert set(phases().values()) == {"stopped"}
+    assert service.host.path("/chyves/tank/.config/global.cfg").read_text() == before
 
 
 def test_the_script_is_laid_out_as_rc_scripts_are() -> None:
@@ -164,7 +176,7 @@ def test_the_script_is_laid_out_as_rc_scripts_are() -> None:
         ': "${chyves_enable:=NO}"',
         'start_cmd="chyves_start"',
         "chyves_start()",
-        'run_rc_command "$1"',
+        'run_rc_command "$@"',
     ]
     positions = [lines.index(line) for line in order]
     assert positions == sorted(positions)

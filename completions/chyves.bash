@@ -2,7 +2,14 @@ _chyves_completion() {
     local IFS=$'\n'
     local response
 
-    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _CHYVES_COMPLETE=bash_complete $1)
+    # bash ends words at = and : as well, chyves does not.
+    local line=${COMP_LINE:0:COMP_POINT} words whole
+    IFS=$' \t' read -ra words <<< "$line"
+    [[ $line == *[[:blank:]] ]] && words+=('')
+    whole=${words[-1]}
+    local before=${whole%"${whole##*[=:]}"}
+
+    response=$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _CHYVES_COMPLETE=bash_complete $1)
 
     for completion in $response; do
         IFS=',' read type value <<< "$completion"
@@ -14,7 +21,8 @@ _chyves_completion() {
             COMPREPLY=()
             compopt -o default
         elif [[ $type == 'plain' ]]; then
-            COMPREPLY+=($value)
+            COMPREPLY+=("${value#"$before"}")
+            [[ $value == *= ]] && compopt -o nospace
         fi
     done
 

@@ -145,7 +145,7 @@ def page() -> str:
 def completions() -> dict[str, str]:
     """Return the completion scripts by the names of their files."""
     return {
-        "chyves.bash": _by_click("bash"),
+        "chyves.bash": _with_whole_words(_by_click("bash")),
         "_chyves": _by_click("zsh"),
         # A list of guests has commas, and so have the lines that the program answers with.
         "chyves.fish": _by_click("fish").replace('string split ","', 'string split --max 1 ","'),
@@ -158,6 +158,37 @@ def _by_click(shell: str) -> str:
     assert kind
     script = kind(_root(), {}, "chyves", "_CHYVES_COMPLETE").source()
     return "\n".join(line.rstrip() for line in script.strip().splitlines()) + "\n"
+
+
+WHOLE_WORDS = """
+    local response
+
+    # bash ends words at = and : as well, chyves does not.
+    local line=${COMP_LINE:0:COMP_POINT} words whole
+    IFS=$' \\t' read -ra words <<< "$line"
+    [[ $line == *[[:blank:]] ]] && words+=('')
+    whole=${words[-1]}
+    local before=${whole%"${whole##*[=:]}"}
+"""
+
+
+def _with_whole_words(script: str) -> str:
+    """Return the completion for bash, so that it works for ``:group`` and ``property=value``."""
+    for old, new in (
+        ("\n    local response\n", WHOLE_WORDS),
+        (
+            '"${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD',
+            '"${words[*]}" COMP_CWORD=$((${#words[@]} - 1))',
+        ),
+        (
+            "COMPREPLY+=($value)",
+            'COMPREPLY+=("${value#"$before"}")\n'
+            "            [[ $value == *= ]] && compopt -o nospace",
+        ),
+    ):
+        assert old in script
+        script = script.replace(old, new)
+    return script
 
 
 def tcsh() -> str:

@@ -277,11 +277,8 @@ def _with_guests(
         if config is not None:
             guests.append(Guest(place.guest, place.pool, config, defaults, globals_))
     guests.sort(key=lambda guest: (layout.version_key(guest.name), guest.pool))
-    problems += [
-        f"there is a guest {name} on {' and '.join(found)}: only lists show them until one of the "
-        "datasets is renamed or destroyed"
-        for name, found in named_twice(guests).items()
-    ]
+    for name, on in named_twice(guests).items():
+        problems.append(f"there is a guest {name} on {' and '.join(on)}: only lists show them")
     return Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
 
 

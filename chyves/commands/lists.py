@@ -12,12 +12,14 @@ from chyves.commands.options import Reading
 from chyves.commands.processes import list_processes
 from chyves.commands.unfinished import warn_of_unfinished
 from chyves.errors import Invalid
-from chyves.model.properties import Scope, find
+from chyves.model.properties import Scope, find, known_names
 from chyves.model.words import near
 
 
 @click.command("list", cls=Reading)
-@click.argument("words", nargs=-1, metavar="[WORD [NAME]]")
+@click.argument(
+    "words", nargs=-1, metavar="[WORD [NAME]]", shell_complete=lambda *given: _words(given[-1])
+)
 @click.pass_obj
 def list_command(app: App, words: tuple[str, ...]) -> None:
     """Show all guests; or bridges, clones, defaults, disks, firmware, global properties, groups,
@@ -34,6 +36,11 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
         LISTS[word](app, rest[0] if rest else "")
     else:
         list_property(app, word)
+
+
+def _words(beginning: str) -> list[str]:
+    known = [*LISTS, *(name for name in known_names(Scope.GUEST) if "{n}" not in name)]
+    return [word for word in known if word.startswith(beginning)]
 
 
 def list_guests(app: App) -> None:

@@ -10,6 +10,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.commands.completion import SHARED, assignments, property_names
 from chyves.commands.options import Changing, Reading
 from chyves.errors import Invalid, NotFound, Precondition
 from chyves.model import layout
@@ -29,9 +30,6 @@ from chyves.model.properties import (
 from chyves.model.visible import visible
 from chyves.model.words import near
 
-SHARED = {"global": Scope.GLOBAL, "defaults": Scope.DEFAULTS}
-"""Words that name a file of the primary pool where others name guests."""
-
 
 class Group(NamedTuple):
     """Assignments and what they are for, as they stand together on the command line."""
@@ -41,7 +39,7 @@ class Group(NamedTuple):
 
 
 @click.command("get", cls=Reading)
-@click.argument("name", metavar="PROPERTY|all")
+@click.argument("name", metavar="PROPERTY|all", shell_complete=property_names)
 @click.pass_obj
 def get(app: App, name: str) -> None:
     """Show one property of guests, or all of them."""
@@ -89,7 +87,13 @@ def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scop
 
 
 @click.command("set", cls=Changing)
-@click.argument("words", nargs=-1, required=True, metavar="PROPERTY=VALUE... [GUESTS ...]")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="PROPERTY=VALUE... [GUESTS ...]",
+    shell_complete=assignments,
+)
 @click.pass_obj
 def set_command(app: App, words: tuple[str, ...]) -> None:
     """Set properties. A word without = names other guests, for the assignments behind it."""
@@ -247,7 +251,9 @@ def _firmware(app: App, inventory: store.Inventory) -> list[str]:
 
 
 @click.command("unset", cls=Changing)
-@click.argument("names", nargs=-1, required=True, metavar="PROPERTY...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="PROPERTY...", shell_complete=property_names
+)
 @click.pass_obj
 def unset(app: App, names: tuple[str, ...]) -> None:
     """Remove properties that guests, the defaults or the host can do without."""

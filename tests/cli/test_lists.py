@@ -180,7 +180,7 @@ def test_a_name_on_two_pools_is_listed_and_said(twice: Chyves) -> None:
         ["db", "tank"],
         ["web", "tank"],
     ]
-    assert "chyves: there is a guest db on pool2 and tank: only lists show them until" in done.err
+    assert "chyves: there is a guest db on pool2 and tank: only lists show them" in done.err
 
 
 @pytest.mark.parametrize("selector", ["all", "rcboot", ":prod", "web,rcboot"])

@@ -31,12 +31,13 @@ def next_tap(inventory: store.Inventory, actual: Mapping[str, Interface]) -> str
 def free_tap(
     inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str = ""
 ) -> str:
-    """Return a tap for a guest: one that was left on its bridge, or the next."""
-    spare = ""
+    """Return a tap for a guest: the one that was left for it on its bridge, or the next. What is in
+    the list of a bridge is never taken unasked: it may be kept for somebody."""
+    left = ""
     if wiring.is_automatic(inventory):
         bridge = bridge or wiring.associations(inventory).default
-        spare = wiring.spare_tap(inventory, actual, guest, bridge)
-    return spare or next_tap(inventory, actual)
+        left = wiring.left_tap(inventory, actual, guest, bridge)
+    return left or next_tap(inventory, actual)
 
 
 def next_serial(inventory: store.Inventory) -> str:

@@ -91,17 +91,15 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
     carry_out(host, inventory, change._replace(guest={}))
 
 
-def spare_tap(
+def left_tap(
     inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str
 ) -> str:
-    """Return a tap for a guest on this bridge that nobody has and an ``add`` that was killed has
-    left: on the host, made for this guest, or after a boot in the bridge's list alone. Empty if
-    there is none."""
+    """Return a tap on the host that was made for a guest on this bridge and that nobody has: an
+    ``add`` that was killed has left it, or a ``delete keepnet``. Empty if there is none."""
     owned, known = owners(inventory), associations(inventory)
     made = [one.name for one in actual.values() if one.made_for == guest and one.name not in owned]
-    here = [tap for tap in made if all(at.name == bridge for at in known.bridges_with(tap))]
-    listed = [tap for tap in known.bridge(bridge).taps if tap not in owned and tap not in actual]
-    return next(iter((*here, *listed)), "")
+    here = (tap for tap in made if all(at.name == bridge for at in known.bridges_with(tap)))
+    return next(here, "")
 
 
 def owners(inventory: store.Inventory, *, but: Guest | None = None) -> dict[str, list[str]]:

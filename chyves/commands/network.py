@@ -48,11 +48,11 @@ def network_command(app: App, words: tuple[str, ...]) -> None:
         case (bridge, "delete"):
             delete(app, bridge)
         case (selector, "add", interface):
-            add(app, selector, interface, "")
+            add(app, inventory, selector, interface, "")
         case (selector, "add", interface, bridge):
-            add(app, selector, interface, bridge)
+            add(app, inventory, selector, interface, bridge)
         case (selector, "remove", interface):
-            remove(app, selector, interface)
+            remove(app, inventory, selector, interface)
         case _:
             raise misunderstood("network", words)
 
@@ -194,15 +194,15 @@ def _tell_of_loose_taps(app: App, known: Associations, owners: Owners) -> None:
 # -- interfaces of guests -----------------------------------------------------------------------
 
 
-def add(app: App, selector: str, interface: str, bridge: str) -> None:
+def add(app: App, inventory: store.Inventory, selector: str, interface: str, bridge: str) -> None:
     """Give guests one more interface each; they find it when they start the next time."""
     _require_words(interface, bridge)
-    chosen = app.inventory.select(selector)
+    chosen = inventory.select(selector)
     if interface.startswith("tap") and interface != "tap" and len(chosen) > 1:
         raise Invalid(f"{interface} is for one guest", hint="say tap: each guest gets its own")
     for guest in chosen:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            _add(app, guest.name, interface, bridge)
+            _add(app, inventory, guest.name, interface, bridge)
 
 
 def _require_words(interface: str, bridge: str) -> None:
@@ -221,10 +221,10 @@ def _require_interface(name: str) -> None:
     check(name)
 
 
-def _add(app: App, name: str, interface: str, bridge: str) -> None:
+def _add(app: App, inventory: store.Inventory, name: str, interface: str, bridge: str) -> None:
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
-        inventory = app.inventory
+        inventory = store.refresh(app.host, inventory)
         guest = inventory.guest(name)
         if interface.startswith("vale"):
             others = wiring.owners(inventory, but=guest)
@@ -248,17 +248,17 @@ def _add(app: App, name: str, interface: str, bridge: str) -> None:
         app.report.done(name, f"has {interface}", interface=interface)
 
 
-def remove(app: App, selector: str, interface: str) -> None:
+def remove(app: App, inventory: store.Inventory, selector: str, interface: str) -> None:
     """Take an interface from guests, and a tap off its bridge."""
-    for guest in app.inventory.select(selector):
+    for guest in inventory.select(selector):
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            _remove(app, guest.name, interface)
+            _remove(app, inventory, guest.name, interface)
 
 
-def _remove(app: App, name: str, interface: str) -> None:
+def _remove(app: App, inventory: store.Inventory, name: str, interface: str) -> None:
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
-        inventory = app.inventory
+        inventory = store.refresh(app.host, inventory)
         guest = inventory.guest(name)
         shared = interface in wiring.owners(inventory, but=guest)
         change = network.remove_interfaces(

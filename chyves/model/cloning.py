@@ -66,7 +66,9 @@ def unique(config: ConfigFile, taken: Taken, globals_: Mapping[str, str], uuid: 
             taps[fresh] = name
             interfaces.append(fresh)
         else:
-            interfaces.append(name.partition(":")[0])
+            switch = name.partition(":")[0]
+            port = numbers.next_vale_port((*taken.interfaces, *interfaces), switch)
+            interfaces.append(port if switch in interfaces else switch)
     values = {
         "net_ifaces": join_interfaces(interfaces),
         "serial": numbers.next_serial(taken, offset(globals_, "console_start_offset")),

@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from chyves.errors import Precondition
 from chyves.model.kinds import IF_MAXUNIT, MANY
@@ -113,6 +114,11 @@ def conflicts(
 def next_tap(taken: Taken, offset: int) -> str:
     """Return the tap for a new interface: one above the highest, and not below the offset."""
     return f"tap{_next([*taken.interfaces, *taken.elsewhere], 'tap', offset, IF_MAXUNIT)}"
+
+
+def next_vale_port(used: Collection[str], switch: str) -> str:
+    """Return the first numbered port of a VALE switch that nobody has: ``vale0:1``."""
+    return next(port for n in count(1) if (port := f"{switch}:{n}") not in used)
 
 
 def next_serial(taken: Taken, offset: int) -> str:

@@ -147,7 +147,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         for note in plan.notes:
             app.report.warn(f"{guest.name}: {note}")
         if app.host.plan is not None:
-            _show(app, plan)
+            _show(app, guest, plan)
             undo.pop_all()
             return None
         launch = guests.Launch(app.host, _order(app, setting, guest, plan))
@@ -223,6 +223,9 @@ def _require_own_console(app: App, setting: Setting, guest: Guest) -> None:
 
 
 def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) -> None:
+    if guest.taps() != guest.net_ifaces():
+        load = guest.globals.get("auto_load_kernel_mods") != "no"
+        vmm.ready_modules(app.host, ["netmap"], load=load)
     with locks.host_lock(app.host):
         inventory = store.refresh(app.host, setting.inventory)
         actual = net.interfaces(app.host)
@@ -236,10 +239,16 @@ def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) ->
             wiring.associations(inventory),
             actual,
             bridged_addresses=setting.facts.bridged_addresses,
+            up=_come_up(guest),
         )
         for note in change.notes:
             app.output.say(f"{guest.name}: {note}")
         undo.push(net.apply(app.host, change.steps))
+
+
+def _come_up(guest: Guest) -> bool:
+    """Tell whether the taps are to be brought up (tap_up_by_default)."""
+    return guest.globals.get("tap_up_by_default") != "no"
 
 
 def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
@@ -250,7 +259,7 @@ def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> 
         "launches": [launch._asdict() for launch in plan.launches],
         "eject_after": plan.eject_after,
         "restarts": guest.checked("on_crash") == "restart",
-        "taps": list(plan.taps),
+        "taps": list(plan.taps) if _come_up(guest) else [],
         "sockets": list(plan.sockets),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
         "logs": _log_folders(guest, setting.primary),
@@ -270,11 +279,11 @@ def _log_folders(guest: Guest, primary: str) -> list[str]:
     return folders
 
 
-def _show(app: App, plan: bhyve.LaunchPlan) -> None:
+def _show(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
     """Add to a dry run what the supervisor would run."""
     assert app.host.plan is not None
     launch = plan.launches[0]
-    for tap in plan.taps:
+    for tap in plan.taps if _come_up(guest) else ():
         app.host.plan.append(f"ifconfig {tap} up")
     for argv in (launch.loader, launch.bhyve):
         if argv:

@@ -116,7 +116,16 @@ def _cards(guest: Guest, places: Mapping[str, Place]) -> Iterator[Device]:
         mac = mac_address(guest, name, place) if place else ""
         mtu = guest.value(f"{name}_mtu") if model == "virtio-net" else ""
         options = [f"mac={mac}" if mac else "", f"mtu={mtu}" if mtu else ""]
-        yield Device(name, _with_options(f"{model},{name}", ",".join(filter(None, options))))
+        card = f"{model},{_backend(guest, name)}"
+        yield Device(name, _with_options(card, ",".join(filter(None, options))))
+
+
+def _backend(guest: Guest, interface: str) -> str:
+    """Return what bhyve opens for an interface. A VALE switch has to be named with a port
+    (sys/net/netmap_user.h, nm_parse); a guest's own has the number of its console."""
+    if interface.startswith("vale") and ":" not in interface:
+        return f"{interface}:n{guest.serial.removeprefix('nmdm')}"
+    return interface
 
 
 def _own(guest: Guest) -> Iterator[Device]:

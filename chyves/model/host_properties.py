@@ -143,7 +143,12 @@ GLOBAL_PROPERTIES = (
         "50",
         "Lowest number of a tap that a new interface gets.",
     ),
-    _global("tap_up_by_default", YES_NO, "yes", "Whether a tap comes up when a guest opens it."),
+    _global(
+        "tap_up_by_default",
+        YES_NO,
+        "yes",
+        "Whether start brings the taps of a guest up; bhyve of FreeBSD 15 does so by itself.",
+    ),
     _global(
         "vlan_iface_base_name",
         Pattern(r"[a-z]{1,10}", "lower-case letters"),

@@ -111,7 +111,7 @@ class Planner:
             self.step(f"set the MTU of {name} to {mtu}", name, "mtu", str(mtu), undo=undo)
             self.actual[name] = self.actual[name]._replace(mtu=mtu)
 
-    def join(self, name: str, bridge: str) -> None:
+    def join(self, name: str, bridge: str, *, up: bool = True) -> None:
         """Add an interface to a bridge; on an empty bridge the first one sets the MTU."""
         host_bridge = self.actual[bridge]
         if name not in host_bridge.members:
@@ -123,7 +123,8 @@ class Planner:
                 members=(name, *host_bridge.members), mtu=self.actual[name].mtu
             )
         self.up(bridge)
-        self.up(name)
+        if up:
+            self.up(name)
 
     def leave(self, name: str, bridge: str) -> None:
         host_bridge = self.actual.get(bridge)
@@ -183,7 +184,7 @@ class Planner:
                 "or allow it as before: sysctl net.link.bridge.member_ifaddrs=1",
             )
 
-    def tap(self, name: str, bridge: str, guest: str) -> None:
+    def tap(self, name: str, bridge: str, guest: str, *, up: bool = True) -> None:
         """Make the tap of a guest, or of none, on its bridge, with the bridge's MTU.
 
         Raises Conflict if the tap is on another bridge.
@@ -192,7 +193,7 @@ class Planner:
         self._require_on_no_other(name, bridge)
         if name not in self.actual[bridge].members:
             self.set_mtu(name, self.actual[bridge].mtu)
-        self.join(name, bridge)
+        self.join(name, bridge, up=up)
 
 
 def uplinks(actual: Mapping[str, Interface]) -> str:

@@ -316,10 +316,11 @@ def _interface_name(name: str) -> str:
 
 def vale_port(name: str) -> str:
     """Return a VALE switch, with a port or without: ``vale0``, ``vale0:1`` (netmap(4))."""
-    if not re.fullmatch(r"vale[0-9a-zA-Z_]+(:[0-9a-zA-Z_]+)?", name) or len(name) > IF_NAME_LENGTH:
+    longest = IF_NAME_LENGTH if ":" in name else IF_NAME_LENGTH - len(":n32767")
+    if not re.fullmatch(r"vale[0-9a-zA-Z_]+(:[0-9a-zA-Z_]+)?", name) or len(name) > longest:
         raise Invalid(
             f"not a VALE port: {name!r}",
-            hint=f"valid: vale0, vale0:1; {IF_NAME_LENGTH} letters, digits and _ at most",
+            hint=f"valid: vale0, vale0:1; letters, digits and _, {longest} at most",
         )
     return name
 

@@ -140,8 +140,10 @@ def start_guest(
     actual: Mapping[str, Interface],
     *,
     bridged_addresses: bool = True,
+    up: bool = True,
 ) -> Change:
-    """Return what makes the taps of a guest ready before it starts (network_design_mode=auto).
+    """Return what makes the taps of a guest ready before it starts (network_design_mode=auto), and
+    ``up`` if they are to be.
 
     Raises Precondition if a tap has no bridge or an uplink is missing; Conflict if a tap or an
     uplink is on another bridge; Busy if somebody has a tap open.
@@ -158,7 +160,7 @@ def start_guest(
                 f"private, to lead out: chyves network {bridge.name} attach <interface>"
             )
         planner.bridge(bridge.name, bridge.interface)
-        planner.tap(tap, bridge.name, guest)
+        planner.tap(tap, bridge.name, guest, up=up)
     return Change(tuple(planner.steps), notes=tuple(dict.fromkeys(notes)))
 
 

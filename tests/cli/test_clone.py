@@ -137,13 +137,14 @@ def test_a_unique_one_has_numbers_of_its_own(guests: Chyves, way: str) -> None:
     guests("network bridge7 private -q")
     guests("network web add tap bridge7 -q")
     guests("network web add vale0:p1 -q")
+    guests("network web add vale0:p2 -q")
     guests("web set tap50_mac=58:9c:fc:00:00:01 rcboot=3 revert_to_snapshot_method=start -q")
     guests("web set loader=uefi uefi_console_output=vnc ram=512M -q")
     guests(f"web clone new {way}")
     old, new = values(guests, "web"), values(guests, "new")
-    assert old["net_ifaces"] == "tap50,tap52,vale0:p1"
+    assert old["net_ifaces"] == "tap50,tap52,vale0:p1,vale0:p2"
     own = {
-        "net_ifaces": "tap53,tap54,vale0",
+        "net_ifaces": "tap53,tap54,vale0,vale0:1",
         "serial": "nmdm52",
         "uefi_vnc_port": "5901",
         "rcboot": "0",

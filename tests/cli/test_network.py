@@ -285,6 +285,33 @@ def test_two_guests_do_not_share_a_port_of_a_switch(guests: Chyves) -> None:
     )
 
 
+def test_each_guest_has_a_port_of_its_own_on_a_switch(guests: Chyves) -> None:
+    for name in ("web", "db"):
+        guests(f"network {name} remove {'tap50' if name == 'web' else 'tap51'} -q")
+    guests("network all add vale0 -q")
+    with run_on(guests) as runs:
+        for name in ("web", "db"):
+            runs.install(name)
+        guests("web,db start -q")
+        cards = [next(word for word in argv if "vale0" in word) for argv in runs.commands("bhyve")]
+        assert {card.split(",")[2] for card in cards} == {"vale0:n50", "vale0:n51"}
+        assert len(runs.commands("kldstat", "-q", "-m", "netmap")) == 2
+
+
+def test_taps_that_are_not_to_come_up(guests: Chyves) -> None:
+    guests("global set tap_up_by_default=no -q")
+    reboot(World(guests.directory))
+    with run_on(guests) as runs:
+        for name in ("web", "db"):
+            runs.install(name)
+        assert "ifconfig tap50 up" not in guests("web start --dry-run").out
+        guests("web start -q")
+        assert not runs.tap("tap50").up
+        guests("global set tap_up_by_default=yes -q")
+        guests("db start -q")
+        assert runs.tap("tap51").up
+
+
 def test_a_bridge_goes_with_all_it_has(guests: Chyves) -> None:
     ifconfig(guests, "epair create")
     guests("network bridge0 attach em0 -q")

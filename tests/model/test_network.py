@@ -96,6 +96,10 @@ class TestStart:
         left = host(bridge("bridge0", "em0", "tap50"), tap("tap50", up=False))
         assert lines(start_guest("web", ["tap50"], OUT, left)) == ["ifconfig tap50 up"]
 
+    def test_a_tap_can_be_left_down(self) -> None:
+        change = start_guest("web", ["tap50"], OUT, host(), up=False)
+        assert lines(change) == START_ON_FRESH_HOST[:-1]
+
     def test_a_guest_without_taps_needs_nothing(self) -> None:
         assert start_guest("web", [], net(), host()) == Change()
 

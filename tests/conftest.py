@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.faults.harness", "tests.machine")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

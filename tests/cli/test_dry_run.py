@@ -18,20 +18,20 @@ NO_PROGRAMS = {
 RUN = {"start", "stop", "reclaim", "console"}
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *(line.removesuffix(" --yes") for line in CHANGING if line.split()[1] not in RUN),
-        "new,other create 2M",
-        "all delete",
-        "web delete keepnet",
-        "web set template=yes",
-        "all snapshot @two",
-        "network bridge4 attach em0",
-        "network web add tap60 bridge4",
-        "network all add tap",
-    ],
-)
+LINES = [
+    *(line.removesuffix(" --yes") for line in CHANGING if line.split()[1] not in RUN),
+    "new,other create 2M",
+    "all delete",
+    "web delete keepnet",
+    "web set template=yes",
+    "all snapshot @two",
+    "network bridge4 attach em0",
+    "network web add tap60 bridge4",
+    "network all add tap",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_the_plan_is_what_is_run(
     line: str, stocked: Chyves, with_source: Callable[[str], str]
 ) -> None:

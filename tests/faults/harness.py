@@ -279,9 +279,10 @@ def unowned(chyves: Chyves, kept: Sequence[str] = ()) -> list[str]:
 
 
 def _unowned_datasets(chyves: Chyves) -> Iterator[str]:
-    pools = {pool["name"] for pool in chyves.data("list pools")}
+    roles = {pool["name"]: pool["role"] for pool in chyves.data("list pools")}
+    pools = {name for name, role in roles.items() if role != "offline"}
     guests = {(guest["pool"], guest["name"]) for guest in chyves.data("list")}
-    media = {one["name"] for one in chyves.data("iso list")}
+    media = {one["name"] for kind in ("iso", "firmware") for one in chyves.data(f"{kind} list")}
     for name in chyves.program("zfs", "list", "-H", "-o", "name").splitlines():
         place = layout.classify(name)
         match place:
@@ -292,7 +293,10 @@ def _unowned_datasets(chyves: Chyves) -> Iterator[str]:
             case layout.Resource(_, _, resource):
                 fine = resource in media
             case _:
-                fine = "/" not in name
+                pool, _, rest = name.partition("/")
+                fine = not rest or (
+                    rest.split("/")[0] == "chyves_offline" and roles.get(pool) == "offline"
+                )
         if not fine:
             yield f"dataset {name}"
     for label in _idle_transfers(chyves):

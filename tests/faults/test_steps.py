@@ -38,6 +38,7 @@ class Scenario(NamedTuple):
 
 
 TWO_POOLS = ("dataset pool2 install",)
+AWAY = (*TWO_POOLS, "mail create 1M pool2")
 SNAPPED = ("web snapshot @one", "web set rcboot=2", "network web add tap", "web snapshot @two")
 CLONED = (
     "kid create 1M",
@@ -62,6 +63,8 @@ SCENARIOS = [
     Scenario("web delete keepnet", done=Exit.NOT_FOUND, lingers=True, kept=("tap50",)),
     Scenario("web delete force", CLONED, whole=False, done=Exit.NOT_FOUND, lingers=True),
     Scenario("all delete", CLONED, whole=False, lingers=True),
+    Scenario("dataset pool2 promote", AWAY, whole=False, lingers=True),
+    Scenario("dataset pool2 uninstall force", AWAY, done=Exit.NOT_FOUND, lingers=True),
     Scenario("web rename shop", done=Exit.NOT_FOUND),
     Scenario("web clone new -iu", done=Exit.CONFLICT, lingers=True),
     Scenario("web clone new -cu", whole=False, done=Exit.CONFLICT, lingers=True),
@@ -69,7 +72,10 @@ SCENARIOS = [
     Scenario("web disk add 1M", whole=False),
     Scenario("web disk delete disk0", whole=False, done=Exit.NOT_FOUND),
     Scenario("web disk resize disk0 2M"),
+    Scenario("web disk disk0 notes text"),
     Scenario("web set rcboot=3 description=one"),
+    Scenario("web,db group add :prod", whole=False),
+    Scenario("web group remove :prod", ("web group add :prod",)),
     Scenario("web set serial=nmdm9 db rcboot=1", whole=False),
     Scenario("web set loader=uefi"),
     Scenario("defaults set ram=1G"),

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How a line can end: each exit status, by something that a user can run into."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chyves.backend import store
+from chyves.errors import Exit
+from chyves.simulator import faults
+from tests.cli.conftest import Chyves
+from tests.cli.plans import guest_runs
+
+Ending = Callable[[Chyves, pytest.MonkeyPatch], int]
+
+
+def _while_it_runs(chyves: Chyves, _: pytest.MonkeyPatch) -> int:
+    with guest_runs(chyves, "web"):
+        return chyves("web delete --yes", code=Exit.BUSY).code
+
+
+def _two_ways(chyves: Chyves, _: pytest.MonkeyPatch) -> int:
+    return chyves("web,db set uuid=8d0f5d5e-3b4a-4c0e-9a1d-5f2f6a7b8c00 web cpu=0", code=1).code
+
+
+def _as_a_program_fails(chyves: Chyves, _: pytest.MonkeyPatch) -> int:
+    faults.order(chyves.host.world, "fail", 1)
+    done = chyves("list", code=Exit.HOST)
+    assert done.said[0].endswith("failed as ordered")
+    return done.code
+
+
+def _raising(error: BaseException, code: Exit, said: str) -> Ending:
+    """What a user sees if reading the guests ends so."""
+
+    def end(chyves: Chyves, monkeypatch: pytest.MonkeyPatch) -> int:
+        def read_inventory(host: object) -> None:
+            raise error
+
+        monkeypatch.setattr(store, "read_inventory", read_inventory)
+        done = chyves("list", code=code)
+        assert done.out == ""
+        assert done.said[0].startswith(f"chyves: {said}")
+        return done.code
+
+    return end
+
+
+def _ending(line: str, code: Exit) -> Ending:
+    return lambda chyves, _: chyves(line, code=code).code
+
+
+ENDINGS: dict[Exit, Ending] = {
+    Exit.OK: _ending("list", Exit.OK),
+    Exit.FAILED: _two_ways,
+    Exit.USAGE: _ending("lsit", Exit.USAGE),
+    Exit.NOT_FOUND: _ending("nobody start", Exit.NOT_FOUND),
+    Exit.CONFLICT: _ending("web create 1M", Exit.CONFLICT),
+    Exit.BUSY: _while_it_runs,
+    Exit.PRECONDITION: _ending("new create 10T", Exit.PRECONDITION),
+    Exit.NOT_PERMITTED: _ending("web delete", Exit.NOT_PERMITTED),
+    Exit.HOST: _as_a_program_fails,
+    Exit.BUG: _raising(
+        RuntimeError("unheard of"), Exit.BUG, "bug: RuntimeError: unheard of (test_exits.py:"
+    ),
+    Exit.INTERRUPTED: _raising(KeyboardInterrupt(), Exit.INTERRUPTED, "interrupted"),
+}
+
+
+@pytest.mark.parametrize("code", Exit)
+def test_a_line_can_end_so(code: Exit, guests: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ENDINGS[code](guests, monkeypatch) == code

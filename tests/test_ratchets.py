@@ -85,7 +85,7 @@ def test_every_change_is_killed_and_fails_at_each_step(form: str) -> None:
         (path,) = FILES[KILLED_ELSEWHERE[form]]
         assert any(word in text for text in literals(path) for word in words_of(form))
         return
-    lines = [one.line.format(media="/media") for one in test_steps.SCENARIOS]
+    lines = [one.line.format(media="/media", web="/web") for one in test_steps.SCENARIOS]
     assert form.replace("firmware", "iso") in forms_of(lines)
 
 

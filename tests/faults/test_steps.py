@@ -74,8 +74,6 @@ SCENARIOS = [
     Scenario("web disk resize disk0 2M"),
     Scenario("web disk disk0 notes text"),
     Scenario("web set rcboot=3 description=one"),
-    Scenario("web,db group add :prod", whole=False),
-    Scenario("web group remove :prod", ("web group add :prod",)),
     Scenario("web set serial=nmdm9 db rcboot=1", whole=False),
     Scenario("web set loader=uefi"),
     Scenario("defaults set ram=1G"),

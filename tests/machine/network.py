@@ -56,5 +56,63 @@ class Network(Base):
     @says("network bridge0 default")
     @rule(bridge=bridges)
     def default(self, bridge: str) -> None:
-        self.does(f"network {bridge} default")
-        self.default_bridge = self.defaults["bridge"] = bridge
+        fine = bridge in self.recorded() or bridge in self.chyves.interfaces()
+        if self.does(f"network {bridge} default", fine=fine):
+            self.default_bridge = self.defaults["bridge"] = bridge
+
+    def recorded(self) -> set[str]:
+        """Return the bridges that chyves keeps a record of."""
+        known = self.chyves.data("global get all")["global"]
+        return {name for name in BRIDGES for key in known if key.startswith(f"{name}_")}
+
+    @says("network bridge0 join tap60")
+    @rule(data=st.data(), bridge=bridges)
+    def join(self, data: st.DataObject, bridge: str) -> None:
+        tap = data.draw(st.sampled_from(("tap60", *sorted(self.listed()))))
+        if self.does(f"network {bridge} join {tap}", fine=self.listed().get(tap, bridge) == bridge):
+            self.kept |= {tap} - self.owned()
+
+    @says("network bridge0 unjoin tap60")
+    @rule(data=st.data(), bridge=bridges)
+    def unjoin(self, data: st.DataObject, bridge: str) -> None:
+        """Take a tap off; put it back if a guest has it, for the guest could not start."""
+        tap = data.draw(st.sampled_from(("tap60", *sorted(self.listed()))))
+        fine = self.listed().get(tap) == bridge
+        if self.does(f"network {bridge} unjoin {tap}", fine=fine):
+            assert tap not in self.listed()
+            if tap in self.owned():
+                self.does(f"network {bridge} join {tap}")
+            self.kept.discard(tap)
+
+    @says("network bridge0 migrate bridge1")
+    @rule(old=bridges, new=bridges)
+    def migrate(self, old: str, new: str) -> None:
+        there = self.uplinks.get(old)
+        here = self.uplinks.get(new)
+        fine = old in self.recorded() and old != new
+        if there and there != "private":
+            fine = fine and (not here or (here == "private" and new not in self.listed().values()))
+            uplink = there
+        else:
+            uplink = here or there
+        if self.does(f"network {old} migrate {new}", fine=fine):
+            self.uplinks.pop(old, None)
+            if uplink:
+                self.uplinks[new] = uplink
+            if self.default_bridge == old:
+                self.default_bridge = self.defaults["bridge"] = new
+
+    @says("network bridge1 delete")
+    @rule(bridge=bridges)
+    def delete_bridge(self, bridge: str) -> None:
+        used = bridge == self.default_bridge or bridge in self.listed().values()
+        if self.does(f"network {bridge} delete", fine=bridge in self.recorded() and not used):
+            self.uplinks.pop(bridge, None)
+
+    @says("network import")
+    @rule()
+    def import_bridges(self) -> None:
+        """Nothing is there that chyves did not make: at most a bridge gets to be private."""
+        self.does("network import")
+        for bridge in self.recorded() & set(self.chyves.interfaces()):
+            self.uplinks.setdefault(bridge, "private")

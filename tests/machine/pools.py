@@ -18,6 +18,8 @@ class Pools(Base):
     @says("dataset pool2 install")
     @rule(pool=pools)
     def install(self, pool: str) -> None:
+        if self.pools.get(pool) == "offline":
+            return  # would be a second one beside it
         if self.does(f"dataset {pool} install", fine=pool not in self.pools):
             self.pools[pool] = "secondary"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The one object a command receives. Everything in it is built on first use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,14 @@ from chyves.output import Output, Report
 
 if TYPE_CHECKING:
     from chyves.backend.host import Host
+    from chyves.backend.journal import Journal
     from chyves.backend.store import Inventory
+
+ABOUT_GUESTS = ("dataset", "network")
+"""Commands without a selector that report on guests."""
+
+PROGRAM = 3
+"""The level of a program that is run, in the logs."""
 
 
 class App:
@@ -22,6 +29,9 @@ class App:
         self.report = Report(self.output)
         self.selector = ""
         self.command = ""
+        self.words: Sequence[str] = ()
+        """The command line behind ``chyves``."""
+        self._journal: Journal | None = None
         self._simulated: Path | None = None
         self._dry = False
 
@@ -38,7 +48,7 @@ class App:
         from chyves.hosts import open_host
 
         host = open_host(self._simulated)
-        host.tell = self.output.detail
+        host.tell = self._tell
         if self._dry:
             host.plan = []
         if host.simulated:
@@ -57,11 +67,30 @@ class App:
         return inventory
 
     def require_root(self) -> None:
-        """Raise NotPermitted unless run by root (or with --dry-run)."""
-        if not self._dry and not self.host.is_root():
+        """Raise NotPermitted unless run by root (or with --dry-run). From here on it is logged what
+        this command line does, and how it ends."""
+        if self._dry:
+            return
+        if not self.host.is_root():
             raise NotPermitted(
                 "only root may do this", hint="run it with doas or sudo, or look with --dry-run"
             )
+        if self._journal is None:
+            from chyves.backend.journal import Journal
+
+            self._journal = Journal(self.host, self.words, self.report.warn)
+            self.report.listen = self.note
+
+    def note(self, level: int, text: str, targets: str = "") -> None:
+        """Log something about targets (names with commas between), if this run is logged."""
+        if self._journal:
+            guests = bool(self.selector) or self.command in ABOUT_GUESTS
+            self._journal.note(level, text, targets, guests=guests)
+
+    def _tell(self, level: int, line: str) -> None:
+        if level == PROGRAM:
+            self.output.detail(line)
+        self.note(level, line, self.report.target)
 
     def selectors_for_completion(self) -> Iterable[str]:
         """Return the names of all guests and groups; none, rather than a complaint, if that cannot

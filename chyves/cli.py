@@ -105,6 +105,7 @@ def _no_command(ctx: click.Context) -> None:
 def run(arguments: list[str], app: App | None = None) -> int:
     """Run one command line and return its exit code."""
     app = app or App()
+    app.words = arguments
     words = [
         "help" if word in ("-h", "--help") and i == 0 else word for i, word in enumerate(arguments)
     ]
@@ -118,7 +119,7 @@ def run(arguments: list[str], app: App | None = None) -> int:
     except OSError as error:
         return _bug(error, app) if error.filename else _unwritten(error)
     except (click.Abort, KeyboardInterrupt):
-        return _interrupted()
+        return _interrupted(app)
     except Exception as error:
         return _bug(error, app)
 
@@ -159,7 +160,8 @@ def _usage(error: click.ClickException) -> Invalid:
     return Invalid(error.format_message().rstrip("."), hint=hint)
 
 
-def _interrupted() -> int:
+def _interrupted(app: App) -> int:
+    app.note(1, "interrupted")
     sys.stderr.write("chyves: interrupted\n")
     return int(Exit.INTERRUPTED)
 
@@ -171,6 +173,7 @@ def _bug(error: Exception, app: App) -> int:
         traceback.print_exc()
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
+    app.note(1, f"bug: {type(error).__name__}: {error} ({place})")
     sys.stderr.write(f"chyves: bug: {type(error).__name__}: {error} ({place})\n")
     sys.stderr.write("hint: run it again with -v and report what it prints\n")
     return int(Exit.BUG)

@@ -45,6 +45,10 @@ class Output:
         if not self.json:
             sys.stdout.write(f"{_talk(text)}\n")
 
+    def flush(self) -> None:
+        """Let a reader have what was printed so far."""
+        sys.stdout.flush()
+
     def say(self, text: str) -> None:
         """Tell a person what happens; not with -q."""
         if not self.quiet:
@@ -152,10 +156,6 @@ def _talk(text: str) -> str:
     return visible(text, keep="\t\n")
 
 
-def _nobody(_: str) -> None:
-    pass
-
-
 class Report:
     """What became of each target of a verb; one exit code sums it up."""
 
@@ -165,22 +165,27 @@ class Report:
         self._results: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
         self._warnings: list[str] = []
-        self.told: Callable[[str], None] = _nobody
-        """Is told each line too, for a log."""
         self.data: Any = None
         """What a reading verb found, ready for JSON."""
+        self.target = ""
+        """What is worked on at the moment."""
+        self.listen: Callable[[int, str, str], None] = lambda *_: None
+        """Is told the level, the text and the target of each result, failure and warning."""
 
     @contextmanager
     def item(self, name: str) -> Iterator[None]:
         """Surround the work on one target: its failure is reported and does not stop the others."""
+        outer, self.target = self.target, name
         try:
             yield
         except ChyvesError as error:
             self.failed(error, name)
+        finally:
+            self.target = outer
 
     def failed(self, error: ChyvesError, about: str = "") -> None:
         self._output.complain(error, about)
-        self.told(f"{about}: {error.message}" if about else error.message)
+        self.listen(1, f"failed: {error.message}", about)
         self._codes.append(error.code)
         self._errors.append(
             {
@@ -194,13 +199,13 @@ class Report:
     def done(self, name: str, what: str, *, changed: bool = True, **facts: object) -> None:
         """Note and print that ``what`` was done to ``name``, or was so already."""
         self._output.line(visible(f"{name}: {what}"))
-        self.told(f"{name}: {what}")
+        self.listen(1, what, name)
         self._results.append({"target": name, "result": what, "changed": changed, **facts})
 
     def warn(self, text: str) -> None:
         self._output.say(f"chyves: {text}")
-        self.told(text)
         self._warnings.append(text)
+        self.listen(2, text, self.target)
 
     def exit_code(self) -> Exit:
         """Return 0, the code that all failures share, or 1."""

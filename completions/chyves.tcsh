@@ -14,4 +14,4 @@ complete chyves \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(clone console create delete disk get group move reclaim rename set snapshot start stop unset upgrade wait)/'
+    'p/2/(clone console create delete disk get group log move reclaim rename set snapshot start stop unset upgrade wait)/'

@@ -23,7 +23,7 @@ class Process(NamedTuple):
     title: str
 
 
-def _silence(_: str) -> None:
+def _silence(_: int, __: str) -> None:
     pass
 
 
@@ -43,8 +43,9 @@ class Host:
         """With --dry-run: the datasets that would have been destroyed."""
         self.planned_bytes: dict[str, int] = {}
         """With --dry-run: what new volumes would have taken of each pool."""
-        self.tell: Callable[[str], None] = _silence
-        """Is told the shell line of each program that changes the host, before it runs."""
+        self.tell: Callable[[int, str], None] = _silence
+        """Is told what changes the host, before it is done: with level 3 the shell line of a
+        program, and how it ended if not well, with level 2 what is no program's work."""
 
     def path(self, absolute: str) -> Path:
         """Return where the host's file ``absolute`` is for this process."""
@@ -71,8 +72,13 @@ class Host:
         if self.plan is not None:
             self.plan.append(shlex.join(argv))
             return Result(argv, 0, "", "")
-        self.tell(shlex.join(argv))
-        return self.runner.run(argv, timeout=timeout)
+        self.tell(3, shlex.join(argv))
+        return self._told(self.runner.run(argv, timeout=timeout))
+
+    def _told(self, result: Result) -> Result:
+        if result.code:
+            self.tell(3, f"{result.argv[0]} ended with {result.code}: {result.complaint()}")
+        return result
 
     def pipe(self, source: Sequence[str], sink: Sequence[str], progress: Progress) -> Result:
         """Let one program that only looks feed another that changes the host; with --dry-run only
@@ -81,8 +87,8 @@ class Host:
         if self.plan is not None:
             self.plan.append(line)
             return Result(tuple(sink), 0, "", "")
-        self.tell(line)
-        sent, received = self.runner.pipe(source, sink, progress)
+        self.tell(3, line)
+        sent, received = map(self._told, self.runner.pipe(source, sink, progress))
         cut_off = received.code != 0 and (sent.code < 0 or "Broken pipe" in sent.stderr)
         return received if sent.code == 0 or cut_off else sent
 
@@ -91,6 +97,7 @@ class Host:
         if self.plan is not None:
             self.plan.append(f"# {line}")
         else:
+            self.tell(2, line)
             act()
 
     def has_program(self, name: str) -> bool:

@@ -41,8 +41,7 @@ class Supervisor:
     None, "bhyve": argv}`` of which the first has the installation medium and the second has not;
     ``eject_after``, the reboot that takes it out (0: never); ``restarts``, whether it is started
     again after a crash; ``taps``; ``sockets``, which bhyve makes and would not find free the next
-    time; ``logs``, the folders to log in. ``report`` is a descriptor on which each event is told as
-    a line of JSON.
+    time. ``report`` is a descriptor on which each event is told as a line of JSON.
 
     ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
     loader or bhyve that goes on. It finds the order, and how the guest has lived, where the other
@@ -59,7 +58,6 @@ class Supervisor:
         self._launches: Sequence[Mapping[str, Any]] = self._order["launches"]
         self._taps: Sequence[str] = self._order["taps"]
         self._sockets: Sequence[str] = self._order["sockets"]
-        self._logs: Sequence[str] = self._order["logs"]
         self._history = lifecycle.History(
             eject_after=self._order["eject_after"], restarts=self._order["restarts"]
         )
@@ -237,8 +235,7 @@ class Supervisor:
             self._report = -1
 
     def _log(self, level: int, message: str) -> None:
-        for folder in self._logs:
-            log.append(self._host, folder, level, f"{self._guest}: {message}")
+        log.write(self._host, level, f"{self._guest}: {message}", self._guest)
 
 
 def _take_patiently(lock: int) -> bool:

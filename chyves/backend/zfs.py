@@ -423,10 +423,11 @@ def core(host: Host) -> zfscore.Core | None:
 
 def _act(host: Host, act: Callable[[], None], *argv: str) -> None:
     """Do by libzfs_core what these words would do."""
-    host.tell(shlex.join(argv))
+    host.tell(3, shlex.join(argv))
     try:
         act()
     except zfscore.Refusal as refusal:
+        host.tell(3, f"zfs ended with 1: {refusal}")
         raise _meant(str(refusal)) or HostError(str(refusal)) from None
 
 

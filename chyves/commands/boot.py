@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from chyves.app import App
-from chyves.backend import guests, locks, log, net, wiring
+from chyves.backend import guests, locks, net, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.store import Inventory, read_inventory
 from chyves.commands import ending
@@ -27,14 +27,12 @@ FORCE_SECONDS = 10.0
 
 
 def boot(app: App, iso: str | None) -> None:
-    """Start the guests that start with the host, one behind the other, and tell the host's log."""
+    """Start the guests that start with the host, one behind the other."""
     with locks.boot_lock(app.host):
         inventory = _ready_inventory(app)
         in_turn = model.starting(model.order(inventory.guests))
         if not in_turn.turns:
             return
-        folder = layout.host_logs(inventory.primary().name)
-        app.report.told = lambda line: log.append(app.host, folder, 2, f"boot: {line}")
         for note in in_turn.notes:
             app.report.warn(note)
         chosen = {turn.name: inventory.guest(turn.name) for turn in in_turn.turns}

@@ -98,7 +98,8 @@ def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False)
 
 
 def roll_back(app: App, label: str) -> None:
-    """Put a guest back to a snapshot: everything is checked first, then all of it is done.
+    """Put a guest back to a snapshot, all but its log: everything is checked first, then all of it
+    is done.
 
     ZFS rolls back one dataset at a time. Until all are, the guest is marked and does not start;
     a rollback that was killed is run again.
@@ -116,13 +117,24 @@ def roll_back(app: App, label: str) -> None:
         app.output.confirm(f"Roll {guest.name} back to {label}?")
         before = _begin_rollback(app, guest, label)
         for target in targets:
-            zfs.rollback(app.host, target.name)
+            if target.dataset == f"{root}/logs":
+                _keep_log(app, target, lost)
+            else:
+                zfs.rollback(app.host, target.name)
         with locks.host_lock(app.host):
             if app.host.plan is None:
                 for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
                     app.report.warn(f"{guest.name}: {note}")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
+
+
+def _keep_log(app: App, target: zfs.Snapshot, lost: Sequence[zfs.Snapshot]) -> None:
+    """Leave the log as it is, without the snapshots that are lost with the others."""
+    newer = [snapshot for snapshot in lost if snapshot.dataset == target.dataset]
+    if newer:
+        span = f"{newer[0].name}%{newer[-1].label[1:]}" if len(newer) > 1 else newer[0].name
+        zfs.destroy_snapshots(app.host, span, [snapshot.name for snapshot in newer])
 
 
 def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
             _show(app, guest, plan)
             undo.pop_all()
             return None
-        launch = guests.Launch(app.host, _order(app, setting, guest, plan))
+        launch = guests.Launch(app.host, _order(app, guest, plan))
         undo.callback(launch.close)
         launch.wait_for_supervisor()
         undo.pop_all()
@@ -251,7 +251,7 @@ def _come_up(guest: Guest) -> bool:
     return guest.globals.get("tap_up_by_default") != "no"
 
 
-def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
+def _order(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
     """Return what the supervisor is told."""
     return {
         "simulated": str(app.host.simulated or ""),
@@ -262,21 +262,7 @@ def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> 
         "taps": list(plan.taps) if _come_up(guest) else [],
         "sockets": list(plan.sockets),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
-        "logs": _log_folders(guest, setting.primary),
     }
-
-
-def _log_folders(guest: Guest, primary: str) -> list[str]:
-    """Return where the guest's life is logged (log_to_file, log_mode)."""
-    if guest.globals.get("log_to_file") != "yes":
-        return []
-    mode = guest.globals.get("log_mode") or "dual"
-    folders = []
-    if mode in ("host", "dual"):
-        folders.append(layout.host_logs(primary))
-    if mode in ("guest", "dual"):
-        folders.append(layout.guest_logs(guest.pool, guest.name))
-    return folders
 
 
 def _show(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:

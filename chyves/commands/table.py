@@ -141,6 +141,12 @@ GUEST_VERBS: dict[str, Entry] = {
         ("<guest>[,...]|all group add|remove :<group>[,...]",),
         "Put guests into groups, or take them out.",
     ),
+    "log": Entry(
+        "log",
+        "log_command",
+        ("<guest>[,...]|all|global log [<n>] [-f]",),
+        "Show what happened to guests, or on the host.",
+    ),
     "move": Entry(
         "move", "move", ("<guest>[,...]|all move <pool>",), "Take guests to another pool."
     ),

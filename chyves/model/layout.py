@@ -12,9 +12,13 @@ DATASET_VERSION = "0005"
 GUEST_VERSION = "0300"
 """Version of a guest, as its ``chyves_guest_version`` has it: two digits major, two minor."""
 
+POOLS = "/chyves"
+"""The folder in which each pool is mounted."""
+
 RUN = "/var/run/chyves"
 HOST_LOCK = f"{RUN}/host.lock"
 BOOT_LOCK = f"{RUN}/boot.lock"
+LOG_LOCK = f"{RUN}/log.lock"
 
 AWAY = "chyves_offline"
 

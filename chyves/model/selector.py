@@ -108,6 +108,11 @@ def check_new_names(names: Sequence[str], existing: Collection[str]) -> list[str
     return list(names)
 
 
+def is_guest_name(text: str) -> bool:
+    """Tell whether a guest could be called so; chyves 0.2.0 knew no limit of length."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _check_name(name: str) -> None:
     if name in RESERVED:
         raise Invalid(f"{name} is a word of chyves", hint="call the guest something else")

@@ -73,6 +73,7 @@ READING = [
     "list tap active",
     "web get all",
     "web disk list",
+    "web log 1",
     "web snapshot list",
     "web wait --for stopped",
     "iso list",

@@ -110,9 +110,17 @@ class Runs:
         return [argv for argv in found if argv[: len(words)] == list(words)]
 
     def log(self, folder: str) -> list[str]:
-        """Return the lines of the log in a folder, without their times."""
+        """Return what supervisors have written to the log in a folder, without the times."""
+        return [line.split(" - ", 1)[1] for line in self._lines(folder) if "] - (" not in line]
+
+    def doings(self, folder: str) -> list[str]:
+        """Return what verbs have written to the log in a folder, without times and pids."""
+        own = [line.split(" - ", 1)[1] for line in self._lines(folder) if "] - (" in line]
+        return [re.sub(r" - \(\d+\) ", " - ", line) for line in own]
+
+    def _lines(self, folder: str) -> list[str]:
         files = sorted(self.host.path(folder).glob("*.log"))
-        return [line.split(" - ", 1)[1] for file in files for line in file.read_text().splitlines()]
+        return [line for file in files for line in file.read_text().splitlines()]
 
     def terminal(self, name: str = "web") -> Terminal:
         """Open the far side of a guest's console."""

@@ -39,12 +39,8 @@ def test_in_the_order_of_rcboot_and_of_what_they_come_after(runs: Runs) -> None:
     assert started(runs) == ["db", "web", "mail"]
     assert {line.split(":")[0] for line in done.out.splitlines()} == {"db", "web", "mail"}
     assert runs.phase("off") == "stopped"
-    told = [line for line in runs.log("/chyves/tank/logs") if " boot: " in line]
-    assert [line.split(" boot: ")[1].split(" (")[0] for line in told] == [
-        "db: running",
-        "web: running",
-        "mail: running",
-    ]
+    told = [line.split(" (")[0] for line in runs.doings("/chyves/tank/logs")]
+    assert told[-3:] == ["[1] - db: running", "[1] - web: running", "[1] - mail: running"]
 
 
 def test_a_delay_is_between_a_guest_that_runs_and_the_next(runs: Runs) -> None:
@@ -61,7 +57,7 @@ def test_what_goes_wrong_with_one_does_not_keep_the_others(runs: Runs) -> None:
     done = runs.chyves("rcboot start", code=Exit.PRECONDITION)
     assert done.said[0].startswith("chyves: db: ")
     assert runs.phase("web") == "running"
-    assert any(" boot: db: " in line for line in runs.log("/chyves/tank/logs"))
+    assert any(" - db: failed: " in line for line in runs.doings("/chyves/tank/logs"))
 
 
 def test_nothing_starts_with_the_host(runs: Runs) -> None:

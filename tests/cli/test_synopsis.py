@@ -54,6 +54,19 @@ def wait(chyves: Chyves, tmp_path: Path) -> None:
     ]
 
 
+# -- logs ---------------------------------------------------------------------------------------
+
+
+@example("<guest>[,...]|all|global log [<n>] [-f]")
+def log(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("web set cpu=2 -q")
+    (line,) = chyves("web log 1").out.splitlines()
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000 - \[1\] - \(\d+\) web: set cpu=2", line
+    )
+    assert chyves("all log 1").out == chyves("global log 1").out == f"{line}\n"
+
+
 # -- pools --------------------------------------------------------------------------------------
 
 

@@ -311,7 +311,8 @@ def _unowned_files(chyves: Chyves) -> Iterator[str]:
     known = (".cfg", ".defaults", "pool.cfg", "global.cfg")
     for folder, _, files in os.walk(root):
         for file in files:
-            if file not in known and file != os.path.basename(folder):
+            is_log = os.path.basename(folder) == "logs" and file.endswith(".log")
+            if file not in known and file != os.path.basename(folder) and not is_log:
                 yield f"file {folder}/{file}"
 
 

@@ -11,7 +11,7 @@ from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest, boot_order, members, named_twice
-from chyves.model.selector import ALL, parse_selector
+from chyves.model.selector import ALL, BOOT, GROUP, parse_selector
 
 
 class Pool(NamedTuple):
@@ -112,7 +112,9 @@ class Inventory(NamedTuple):
         could be on."""
         if not self.pools and selector != ALL:
             self.primary()
-        names = parse_selector(selector, self.names, self.groups(), boot_order(self.guests))
+        groups = self.groups() if GROUP in selector else {}
+        boot = boot_order(self.guests) if BOOT in selector else ()
+        names = parse_selector(selector, self.names, groups, boot)
         unsure = set(named_twice(self.guests)) - set(selector.split(","))
         return [self.guest(name) for name in names if name not in unsure]
 

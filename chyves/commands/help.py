@@ -28,7 +28,7 @@ LEGEND = (
 def version(app: App) -> None:
     """Show versions."""
     facts = versions(app)
-    app.report.data = facts
+    app.report.data = {name.replace(" ", "_"): value for name, value in facts.items()}
     for name, value in facts.items():
         app.output.line(f"{name}: {value}" if app.output.headers else f"{name}\t{value}")
 

@@ -31,7 +31,7 @@ VARYING = {
     r'(?<="freed": )\d+': "0",
     rf"\b{re.escape(__version__)}": "VERSION",
     r"freed [\d.]+[BKMG]": "freed 0B",
-    r'(?<="simulated in": ")[^"]+': "DIRECTORY",
+    r'(?<="simulated_in": ")[^"]+': "DIRECTORY",
 }
 """What differs from run to run."""
 

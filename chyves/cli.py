@@ -13,6 +13,7 @@ from chyves.app import App
 from chyves.commands.forms import forms_of, in_hint
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import ChyvesError, Exit, Invalid
+from chyves.model.selector import is_selector
 from chyves.model.words import near
 
 
@@ -42,7 +43,9 @@ class Verbs(Lazy):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.entries:
-            hint = near(args[0], self.entries, "verbs") or "'chyves help' shows all"
+            is_command = args[0] in TOP_COMMANDS
+            hint = in_hint(args[0]) if is_command else near(args[0], self.entries, "verbs")
+            hint = hint or "'chyves help' shows all"
             raise Invalid(f"no such verb: {args[0]}", hint=hint)
         ctx.obj.command = args[0]
         return super().resolve_command(ctx, args)
@@ -65,6 +68,8 @@ class Root(Lazy):
                 return word, GUEST_VERBS[word].load(), ["--help"]
             raise Invalid(f"{word} of which guest?", hint=in_hint(word))
         if len(args) == 1 and not ctx.resilient_parsing:
+            if is_selector(word):
+                raise Invalid(f"what about {word}?", hint=f"chyves {word} <verb>; see chyves help")
             raise Invalid(
                 f"no such command: {word}",
                 hint=near(word, [*self.entries, *GUEST_VERBS], "commands")

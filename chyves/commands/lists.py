@@ -119,6 +119,8 @@ def list_property(app: App, name: str) -> None:
     if not find(name, Scope.GUEST) and not any(name in guest.config for guest in inventory.guests):
         names = {key for guest in inventory.guests for key in guest.config}
         hint = near(name, [*LISTS, *names], "lists") or f"lists: {', '.join(LISTS)}, <property>"
+        if name in inventory.names:
+            hint = f"of a guest: chyves {name} get all, chyves {name} disk list"
         raise Invalid(f"nothing to list: {name}", hint=hint)
     rows = [(guest.name, guest.value(name)) for guest in inventory.guests]
     app.report.data = [{"guest": guest, "value": value} for guest, value in rows]

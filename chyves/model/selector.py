@@ -70,6 +70,12 @@ def parse_selector(
     return list(dict.fromkeys(found))
 
 
+def is_selector(text: str) -> bool:
+    """Tell whether a word cannot be anything but guests: not a name alone, which may be a command
+    with a mistake in it."""
+    return "," in text or text.startswith(GROUP) or text in (ALL, BOOT)
+
+
 def _members(group: str, groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
     if group not in groups:
         known = [GROUP + name for name in sorted(groups, key=version_key)]

@@ -36,7 +36,7 @@ def test_help_of_no_command(bare: Chyves) -> None:
 @pytest.mark.parametrize(
     ("line", "why", "hint"),
     [
-        ("iso import", "<file> is missing behind 'iso import'", "chyves iso import <file>"),
+        ("iso delete", "<name> is missing behind 'iso delete'", "chyves iso delete <name>"),
         (
             "firmware rename a.img",
             "<new> is missing behind 'firmware rename a.img'",

@@ -286,6 +286,12 @@ def test_words_that_are_no_good(line: str, why: str, stocked: Chyves) -> None:
         ("set cpu=2", "chyves <guest>[,...]|all|defaults|global set "),
         ("list pool", "did you mean pools?"),
         ("web xyzzy", "'chyves help' shows all"),
+        ("web info", "chyves info [-"),
+        ("web list", "chyves help list"),
+        ("all", "chyves all <verb>; see chyves help"),
+        (":prod", "chyves :prod <verb>; see chyves help"),
+        ("web,db", "chyves web,db <verb>; see chyves help"),
+        ("list web", "of a guest: chyves web get all, chyves web disk list"),
     ],
 )
 def test_mistyped_words(line: str, hint: str, guests: Chyves) -> None:

@@ -153,7 +153,7 @@ def needed_files(
     """Return the files and volumes that must be there. Consoles and taps are none of them: to
     look for one would make it."""
     wanted = [firmware_file(guest, primary), media.path if media else ""]
-    wanted += [disk.path for disk in disks]
+    wanted += [*(disk.path for disk in disks), *devices.host_files(guest)]
     if guest.loader is Loader.GRUB and guest.value("os") == grub.CUSTOM:
         folder = layout.guest_mountpoint(guest.pool, guest.name)
         wanted += [f"{folder}/{name}" for name in (grub.DEVICE_MAP, grub.GRUB_CFG)]

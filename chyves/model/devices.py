@@ -172,6 +172,14 @@ def _shares(guest: Guest, facts: HostFacts) -> Iterator[Device]:
         yield Device(name, f"virtio-9p,{literal(guest.value(name), facts)}")
 
 
+def host_files(guest: Guest) -> list[str]:
+    """Return the devices and folders of the host that devices of a guest lead to."""
+    shares = (guest.value(name) for name in numbered(guest, "virtio_9p_"))
+    folders = [share.partition("=")[2].partition(",")[0] for share in shares]
+    found = [guest.value(name) for name in ("audio_play", "audio_rec", "tpm")]
+    return [path for path in [*found, *folders] if path]
+
+
 def console_sockets(guest: Guest) -> list[str]:
     """Return the sockets of the virtio consoles of a guest."""
     names = (guest.value(name) for name in numbered(guest, "virtio_console_"))

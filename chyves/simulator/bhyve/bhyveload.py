@@ -61,7 +61,7 @@ def bhyveload(world: World, arguments: list[str], io: Io) -> int:
     """bhyveload(8)."""
     try:
         with world.process(shlex.join(["bhyveload", *arguments])):
-            return _load(world, _parse(world, arguments))
+            return _load(world, parse_orders(world, arguments))
     except Stop as stop:
         if stop.stdout:
             io.out(stop.stdout)
@@ -70,7 +70,8 @@ def bhyveload(world: World, arguments: list[str], io: Io) -> int:
         return stop.code
 
 
-def _parse(world: World, arguments: list[str]) -> _Orders:
+def parse_orders(world: World, arguments: list[str]) -> _Orders:
+    """Read the command line. Raises Stop."""
     try:
         parsed = parse("bhyveload", arguments, "CSc:d:e:h:l:m:", _USAGE)
     except Refused as refused:

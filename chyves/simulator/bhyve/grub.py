@@ -51,7 +51,7 @@ def grub_bhyve(world: World, arguments: list[str], io: Io) -> int:
     """grub-bhyve."""
     try:
         with world.process(shlex.join(["grub-bhyve", *arguments])):
-            return _load(world, _parse(world, arguments))
+            return _load(world, parse_orders(world, arguments))
     except Stop as stop:
         if stop.stdout:
             io.out(stop.stdout)
@@ -60,7 +60,8 @@ def grub_bhyve(world: World, arguments: list[str], io: Io) -> int:
         return stop.code
 
 
-def _parse(world: World, arguments: list[str]) -> _Orders:
+def parse_orders(world: World, arguments: list[str]) -> _Orders:
+    """Read the command line. Raises Stop."""
     try:
         parsed = parse("grub-bhyve", arguments, _LETTERS, _USAGE, 64)
     except Refused as refused:

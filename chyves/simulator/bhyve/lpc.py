@@ -63,6 +63,10 @@ def start_lpc(world: World, config: Config) -> dict[str, Console]:
     """Load the boot ROM and open the serial ports. Raises LpcError or Abort."""
     if bootrom(config):
         _check_rom(world, bootrom(config), config.get("lpc.bootvars") or config.get("bootvars"))
+    tpm = config.get("tpm.path")
+    if config.get("tpm.type") == "passthru" and not world.path(tpm).exists():
+        says = f'bhyve: tpm_passthru_init: unable to open tpm device "{tpm}"'
+        raise LpcError(ENOENT, says)
     ports: dict[str, Console] = {}
     for port in PORTS:
         name = f"lpc.{port}.path"

@@ -49,6 +49,11 @@ def ready_modules(host: Host, modules: Iterable[str] = MODULES, *, load: bool = 
             )
 
 
+def initialised(host: Host, modules: Iterable[str] = MODULES) -> list[str]:
+    """Return those of the modules that are there and have initialised."""
+    return [module for module in modules if _initialised(host, module)]
+
+
 def _initialised(host: Host, module: str) -> bool:
     return host.try_ask("kldstat", "-q", "-m", module).code == 0
 

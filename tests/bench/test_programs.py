@@ -26,6 +26,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[int, SimulatedHost]:
         (("list", "disks"), 3),
         (("list", "bridges"), 3),
         (("list", "snapshots"), 3),
+        (("host",), 10),
         (("info", "-a"), 3),
         (("all", "get", "all"), 2),
     ],

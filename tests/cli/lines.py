@@ -55,6 +55,7 @@ READING = [
     "help",
     "version",
     "debug",
+    "host",
     "info -a",
     "list",
     "list bridges",

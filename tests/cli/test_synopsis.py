@@ -65,6 +65,18 @@ def log(chyves: Chyves, tmp_path: Path) -> None:
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000 - \[1\] - \(\d+\) web: set cpu=2", line
     )
     assert chyves("all log 1").out == chyves("global log 1").out == f"{line}\n"
+# -- the host -----------------------------------------------------------------------------------
+
+
+@example("host")
+def host(chyves: Chyves, tmp_path: Path) -> None:
+    rows = dict(line.split("\t") for line in chyves("host -H").out.splitlines())
+    assert rows["release"] == "14.3-RELEASE"
+    assert rows["virtualization"] == rows["unrestricted guest"] == rows["IOMMU"] == "yes"
+    assert rows["memory of guests"] == "0B of 0 running"
+    assert rows["loaders"] == "bhyveload grub-bhyve"
+    assert "BHYVE_UEFI_VARS.fd" in rows["firmware installed"]
+    assert rows["pool tank"].endswith(", ONLINE")
 
 
 # -- pools --------------------------------------------------------------------------------------

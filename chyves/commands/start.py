@@ -138,7 +138,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         dataset = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
         plan = _plan(app, setting, guest)
-        _require_own_console(app, setting, guest)
+        _require_own_things(app, setting, guest)
         if now.has_vm:
             app.output.say(f"{guest.name}: taking its old VM out of the kernel")
             vmm.destroy(app.host, plan.vm)
@@ -207,19 +207,20 @@ def _refusal(problems: list[bhyve.Problem]) -> Precondition:
     return Precondition("; ".join(problem.message for problem in problems), hint="; ".join(hints))
 
 
-def _require_own_console(app: App, setting: Setting, guest: Guest) -> None:
-    """Raise Busy if a running guest has the same serial port: bhyve would share it in silence."""
-    others = [
-        other.name
+def _require_own_things(app: App, setting: Setting, guest: Guest) -> None:
+    """Raise Busy if a running guest has what this one needs for itself."""
+    others = {
+        other.name: found
         for other in setting.inventory.guests
-        if other.name != guest.name and other.value("serial") == guest.serial
-    ]
-    for name, now in guests.statuses(app.host, others).items():
-        if not now.is_down:
-            raise Busy(
-                f"{name} is running with the same serial port, {guest.serial}",
-                hint=f"chyves {guest.name} set serial=nmdm<n>, or chyves {name} stop",
-            )
+        if other.name != guest.name and (found := preconditions.shared(guest, other))
+    }
+    states = guests.statuses(app.host, list(others))
+    problems = [found for name, found in others.items() if not states[name].is_down]
+    if problems:
+        raise Busy(
+            "; ".join(problem.message for problem in problems),
+            hint="; ".join(problem.hint for problem in problems),
+        )
 
 
 def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) -> None:

@@ -15,6 +15,10 @@ UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 PASSWORDS_SINCE = 1302000
 """bhyve has a configuration file (-k) from FreeBSD 13.2 on, and a password belongs in no argv."""
 
+BARS_OFF_SINCE = 1500000
+"""bhyve leaves it to the firmware from FreeBSD 15 on to switch the devices' BARs on, which firmware
+of older builds does not do: it would find no device (release notes of 15.0)."""
+
 VARIABLES_SINCE = 1301000
 """bhyve keeps the variables of UEFI firmware in a file from FreeBSD 13.1 on."""
 
@@ -257,9 +261,11 @@ class _Builder(NamedTuple):
         uuid = guest.value("uuid")
         keyboard = guest.value("uefi_vnc_keyboard") if guest.has_vnc else ""
         pins = filter(None, guest.value("cpu_pin").split(","))
+        bars = self.facts.osreldate >= BARS_OFF_SINCE and guest.loader is Loader.UEFI
         utc = guest.value("utctime") == "yes" and "-u" not in self.options.bhyve
         return (
             "bhyve",
+            *(("-o", "pci.enable_bars=true") if bars and not self.variables else ()),
             *self.options.bhyve,
             *("-c", self._cpus()),
             *(word for pin in pins for word in ("-p", pin)),

@@ -80,5 +80,8 @@ def unique(config: ConfigFile, taken: Taken, globals_: Mapping[str, str], uuid: 
     afresh = {"template": "no", "rcboot": "0", "revert_to_snapshot": ""}
     afresh["revert_to_snapshot_method"] = "off"
     values |= {name: value for name, value in afresh.items() if name in config}
-    macs = [name for name in config if re.fullmatch(r"tap[0-9]+_mac", name)]
-    return Copy(config.unset(macs).set(values), taps)
+    for fresh, old in taps.items():
+        if mtu := config.get(f"{old}_mtu"):
+            values[f"{fresh}_mtu"] = mtu
+    gone = [name for name in config if re.fullmatch(r"tap[0-9]+_(mac|mtu)", name)]
+    return Copy(config.unset(gone).set(values), taps)

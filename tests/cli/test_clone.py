@@ -139,6 +139,7 @@ def test_a_unique_one_has_numbers_of_its_own(guests: Chyves, way: str) -> None:
     guests("network web add vale0:p1 -q")
     guests("network web add vale0:p2 -q")
     guests("web set tap50_mac=58:9c:fc:00:00:01 rcboot=3 revert_to_snapshot_method=start -q")
+    guests("web set tap50_mtu=9000 -q")
     guests("web set loader=uefi uefi_console_output=vnc ram=512M -q")
     guests(f"web clone new {way}")
     old, new = values(guests, "web"), values(guests, "new")
@@ -152,8 +153,9 @@ def test_a_unique_one_has_numbers_of_its_own(guests: Chyves, way: str) -> None:
     }
     assert {name: new[name] for name in own} == own
     assert new["uuid"] != old["uuid"]
-    assert "tap50_mac" not in new
-    same = old.keys() - own.keys() - {"uuid", "creation", "tap50_mac"}
+    assert not {"tap50_mac", "tap50_mtu"} & new.keys()
+    assert new["tap53_mtu"] == "9000"
+    same = old.keys() - own.keys() - {"uuid", "creation", "tap50_mac", "tap50_mtu"}
     assert {name: new[name] for name in same} == {name: old[name] for name in same}
 
 

@@ -65,6 +65,8 @@ def log(chyves: Chyves, tmp_path: Path) -> None:
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000 - \[1\] - \(\d+\) web: set cpu=2", line
     )
     assert chyves("all log 1").out == chyves("global log 1").out == f"{line}\n"
+
+
 # -- the host -----------------------------------------------------------------------------------
 
 

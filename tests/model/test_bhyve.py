@@ -373,6 +373,13 @@ def test_acpi_is_there_on_all_releases() -> None:
     assert new.bhyve[:3] == ("bhyve", "-H", "-c")
 
 
+def test_firmware_of_unknown_age_finds_its_devices_on_15() -> None:
+    new = RELEASES["15.0"]
+    assert " -o pci.enable_bars=true " in bhyve(UEFI, facts=new)
+    for line in (bhyve(UEFI, facts=new, variables=True), bhyve({}, facts=new), bhyve(UEFI)):
+        assert "enable_bars" not in line
+
+
 @pytest.mark.parametrize(
     ("given", "cpus"),
     [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every command line that is written down is taken by the programs of its release."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from chyves.simulator.opened import close_device
 from chyves.simulator.reboot import reboot
 from chyves.simulator.world import Machine, World
 from tests.conftest import GOLDEN
+from tests.model.test_bhyve import EVERYTHING, UEFI, VNC, make_plan
+from tests.model.test_bhyve import RELEASES as PLANNED
 from tests.simulator.conftest import run
 
 RELEASES = {"13": "13.2", "14": "14.3", "15": "15.0"}
@@ -63,6 +66,11 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
 def world(request: pytest.FixtureRequest, worlds: dict[str, World]) -> Iterator[World]:
     world = worlds[release(request.getfixturevalue("file"))]
     yield world
+    _let_go(world)
+
+
+def _let_go(world: World) -> None:
+    """Close what a bhyve would close by ending."""
     with world.reading():
         paths = [path for path, _ in world.table("opened").items()]
     for path in paths:
@@ -101,6 +109,34 @@ def test_a_command_line_is_taken(file: Path, world: World) -> None:
         _put(world, path, "")
     for program, *arguments in lines:
         _take(world, program, arguments)
+
+
+@pytest.mark.parametrize("name", RELEASES.values())
+def test_every_combination_is_taken(name: str, worlds: dict[str, World]) -> None:
+    """Loaders, disks, interfaces, screens and layouts, with all the devices there are."""
+    world = worlds[name]
+    for loader, disk, card, consolidate in itertools.product(
+        ({}, {"loader": "grub-bhyve", "os": "openbsd"}, UEFI, VNC),
+        ("ahci-hd", "virtio-blk", "nvme"),
+        ("virtio-net", "e1000"),
+        (False, True),
+    ):
+        properties = EVERYTHING | {"loader": "bhyveload"} | loader
+        properties |= {"bhyve_disk_type": disk, "bhyve_net_type": card}
+        made = make_plan(
+            properties,
+            facts=PLANNED[name],
+            disks=5,
+            consolidate=consolidate,
+            variables=True,
+            password="secret" if loader == VNC else "",
+        )
+        for launch in made.launches:
+            for file in launch.files:
+                _put(world, file.path, file.text)
+            for argv in filter(None, (launch.loader, launch.bhyve)):
+                _take(world, argv[0], list(argv[1:]))
+            _let_go(world)
 
 
 def test_one_that_another_release_would_not_take(worlds: dict[str, World]) -> None:

@@ -135,6 +135,8 @@ def _nothing(_world: World, _parts: Parts, _slot: Slot) -> None:
 
 def _open_disk(world: World, values: dict[str, str], kind: str) -> Disk:
     """Open a backing file as block_if.c does: read-only in silence if it cannot be written."""
+    from chyves.simulator.zfs.mounts import is_read_only
+
     path = values.get("path", "")
     if not path:
         raise Refused(ENOENT, 'Missing "path" for block device.')
@@ -150,7 +152,8 @@ def _open_disk(world: World, values: dict[str, str], kind: str) -> Disk:
         ) from None
     _check_sectors(values)
     open_device(world, path, os.getpid())
-    read_only = kind == "ahci-cd" or values.get("ro") == "true" or not mode & 0o222
+    asked = kind == "ahci-cd" or values.get("ro") == "true"
+    read_only = asked or not mode & 0o222 or is_read_only(world, path)
     return Disk(path, str(file), kind, read_only)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The one object a command receives. Everything in it is built on first use."""
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ class App:
         """The command line behind ``chyves``."""
         self._journal: Journal | None = None
         self._simulated: Path | None = None
+        self.settings: Mapping[str, str] = {}
+        """The global properties, as they were last read."""
         self._dry = False
 
     def simulate(self, directory: Path) -> None:
@@ -62,9 +65,17 @@ class App:
 
         inventory = read_inventory(self.host)
         self.output.obey(inventory.globals)
+        self.settings = inventory.globals
         for problem in inventory.problems:
             self.report.warn(problem)
         return inventory
+
+    @property
+    def is_typed(self) -> bool:
+        """Tell whether root is at a terminal, and no program reads along."""
+        to_terminal = sys.stdout.isatty() and sys.stderr.isatty()
+        talks = not (self.output.quiet or self.output.json or self._dry)
+        return to_terminal and talks and self.host.is_root()
 
     def require_root(self) -> None:
         """Raise NotPermitted unless run by root (or with --dry-run). From here on it is logged what

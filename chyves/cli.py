@@ -117,6 +117,7 @@ def run(arguments: list[str], app: App | None = None) -> int:
     try:
         code = _invoke(words, app)
         sys.stdout.flush()
+        _remind(app)
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -127,6 +128,14 @@ def run(arguments: list[str], app: App | None = None) -> int:
         return _interrupted(app)
     except Exception as error:
         return _bug(error, app)
+
+
+def _remind(app: App) -> None:
+    """Tell of a newer chyves, if the host is set to look for one (check_for_updates)."""
+    if app.settings.get("check_for_updates") not in (None, "", "off") and app.is_typed:
+        from chyves.commands.selfupgrade import remind
+
+        remind(app)
 
 
 def _unwritten(error: OSError) -> int:

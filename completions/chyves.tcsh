@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # source this file in ~/.tcshrc
 complete chyves \
-    'p/1/`echo all defaults global rcboot dataset debug firmware help host info iso list network version; chyves -q -H list | cut -f 1`/' \
+    'p/1/`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; chyves -q -H list | cut -f 1`/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
     'n/disk/(add delete list resize)/' \
@@ -13,5 +13,6 @@ complete chyves \
     'n/network/(all import)/' \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
+    'n/upgrade/(check dev master)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
     'p/2/(clone console create delete disk get group log move reclaim rename set snapshot start stop unset upgrade wait)/'

@@ -34,6 +34,8 @@ PIECE = 1 << 17
 
 REDIRECTS = 10
 
+LATER = "try again later, or look there with a browser"
+
 TRUST: bool | str = True
 """What vouches for a server: the authorities that requests knows, or a file with others."""
 
@@ -80,6 +82,24 @@ def download(source: Source, target: Path, room: int, show: Show) -> None:
             if kind is BrokenOff:
                 hint = "what has come is kept; the same command goes on with it"
             raise kind(f"cannot fetch {source.shown}: {error}", hint=hint) from None
+
+
+def read(url: str, most: int) -> bytes:
+    """Return what a web server has to say, ``most`` bytes at the most. Raises HostError, Invalid
+    if it leads to where nobody should follow."""
+    host = urlsplit(url).hostname
+    try:
+        with get(url, {}) as response:
+            if response.status_code != 200:
+                raise HostError(
+                    f"{host} says {response.status_code} {response.reason or ''}", hint=LATER
+                )
+            with _as_lost():
+                text: bytes = response.raw.read(most, decode_content=False)
+                return text
+    except Lost as error:
+        hint = "see that this host can reach it"
+        raise HostError(f"cannot ask {host}: {error}", hint=hint) from None
 
 
 def notes(target: Path) -> Path:
@@ -150,11 +170,15 @@ def _http(source: Source, offset: int, version: str) -> Iterator[_Coming]:
         _require_success(source, response)
         at = _first_byte(response) if response.status_code == 206 else 0
         if at not in (0, offset):
-            raise HostError(f"{source.shown}: the server sends another part than was asked for")
+            raise HostError(
+                f"{source.shown}: the server sends another part than was asked for", hint=LATER
+            )
         if source.packing != "gz" and response.headers.get("Content-Encoding", "identity") != (
             "identity"
         ):
-            raise HostError(f"{source.shown}: the server sends it packed, which was not asked for")
+            raise HostError(
+                f"{source.shown}: the server sends it packed, which was not asked for", hint=LATER
+            )
         rest = int(response.headers.get("Content-Length") or 0)
         length = at + rest if rest else 0
         yield _Coming(at, length, _version(response.headers), _reader(response))
@@ -179,11 +203,11 @@ def _behind_the_end(
 def _require_success(source: Source, response: requests.Response) -> None:
     code = response.status_code
     if code in (404, 410):
-        raise NotFound(f"there is no {source.shown}", hint="look it up in a browser")
+        raise NotFound(f"there is no {source.shown}", hint=LATER)
     if code not in (200, 206):
         raise HostError(
             f"cannot fetch {source.shown}: the server says {code} {response.reason or ''}".rstrip(),
-            hint="look it up in a browser",
+            hint=LATER,
         )
 
 
@@ -234,7 +258,7 @@ def get(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
                     yield response
                     return
                 url = _followed(url, response.headers["Location"])
-        raise HostError("the server leads from one place to the next without an end")
+        raise HostError("the server leads from one place to the next without an end", hint=LATER)
 
 
 def _followed(url: str, location: str) -> str:
@@ -314,8 +338,8 @@ def _as_ftp_lost(source: Source) -> Iterator[None]:
         yield
     except ftplib.error_perm as error:
         if str(error).startswith("550"):
-            raise NotFound(f"there is no {source.shown}", hint="look it up in a browser") from None
-        raise HostError(f"cannot fetch {source.shown}: {error}") from None
+            raise NotFound(f"there is no {source.shown}", hint=LATER) from None
+        raise HostError(f"cannot fetch {source.shown}: {error}", hint=LATER) from None
     except ValueError:
         raise Invalid("not an URL", hint="ftp://<host>/<path>/<file>") from None
     except TimeoutError:

@@ -24,6 +24,20 @@ def host_lock(host: Host) -> Iterator[None]:
 
 
 @contextmanager
+def free_host_lock(host: Host) -> Iterator[bool]:
+    """Hold the lock on what must be unique on the host if nobody else does, and tell so."""
+    with _free(host, layout.HOST_LOCK) as free:
+        yield free
+
+
+@contextmanager
+def upgrade_lock(host: Host) -> Iterator[None]:
+    """Hold the lock on chyves itself. Raises Busy after a minute."""
+    with _lock(host, layout.UPGRADE_LOCK, "chyves itself"):
+        yield
+
+
+@contextmanager
 def guest_lock(host: Host, guest: str) -> Iterator[None]:
     """Hold the lock on one guest, for one verb. Raises Busy after a minute."""
     with _lock(host, layout.guest_lock(guest), f"guest {guest}"):
@@ -40,10 +54,16 @@ def boot_lock(host: Host) -> Iterator[None]:
 @contextmanager
 def free_guest_lock(host: Host, guest: str) -> Iterator[bool]:
     """Hold the lock on one guest if nobody else does, and tell so."""
+    with _free(host, layout.guest_lock(guest)) as free:
+        yield free
+
+
+@contextmanager
+def _free(host: Host, path: str) -> Iterator[bool]:
     if host.plan is not None:
-        yield not is_held(host, layout.guest_lock(guest))
+        yield not is_held(host, path)
         return
-    descriptor = open_lock(host, layout.guest_lock(guest))
+    descriptor = open_lock(host, path)
     try:
         yield take(descriptor)
     finally:

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
+from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import Invalid
 from chyves.model.words import near
 
@@ -12,10 +12,14 @@ SHOWN = 2
 """A hint does not list more forms than this."""
 
 
+def entries_of(word: str) -> list[Entry]:
+    """Return what a word stands for: nothing, a command, a verb of guests, or both."""
+    return [table[word] for table in (TOP_COMMANDS, GUEST_VERBS) if word in table]
+
+
 def forms_of(command: str) -> tuple[str, ...]:
     """Return the synopsis of a command or verb, empty for a word that is none."""
-    entry = TOP_COMMANDS.get(command) or GUEST_VERBS.get(command)
-    return entry.synopsis if entry else ()
+    return tuple(form for entry in entries_of(command) for form in entry.synopsis)
 
 
 def in_hint(command: str, forms: Iterable[str] = ()) -> str:

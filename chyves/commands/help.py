@@ -5,6 +5,7 @@ import click
 
 from chyves import __version__
 from chyves.app import App
+from chyves.commands.forms import entries_of
 from chyves.commands.options import Reading
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import Invalid
@@ -72,15 +73,17 @@ def help_command(ctx: click.Context, command: str | None) -> None:
 
 
 def _explain(ctx: click.Context, word: str) -> None:
-    entries = dict(_entries())
-    if word not in entries:
-        hint = near(word, entries, "commands") or "'chyves help' shows all"
+    entries = entries_of(word)
+    if not entries:
+        hint = near(word, dict(_entries()), "commands") or "'chyves help' shows all"
         raise Invalid(f"no such command: {word}", hint=hint)
-    command = entries[word].load()
     app: App = ctx.obj
-    app.report.data = {"version": __version__, "commands": [_as_data(word, entries[word])]}
-    with command.make_context(word, [], parent=ctx.parent, resilient_parsing=True) as context:
-        app.output.line(command.get_help(context))
+    data = [_as_data(word, entry) for entry in entries]
+    app.report.data = {"version": __version__, "commands": data}
+    for entry in entries:
+        command = entry.load()
+        with command.make_context(word, [], parent=ctx.parent, resilient_parsing=True) as context:
+            app.output.line(command.get_help(context))
 
 
 def _entries() -> list[tuple[str, Entry]]:

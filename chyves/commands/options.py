@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chyves.app import App
-from chyves.commands.forms import forms_of
+from chyves.commands.forms import entries_of
 
 
 def _into(
@@ -104,7 +104,8 @@ class Verb(click.Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         prefix = "Usage: "
-        for form in forms_of(ctx.info_name or ""):
+        entries = [one for one in entries_of(ctx.info_name or "") if one.load() is self]
+        for form in (form for entry in entries for form in entry.synopsis):
             formatter.write_usage("chyves", f"{form} [options]", prefix)
             prefix = " " * len(prefix)
 

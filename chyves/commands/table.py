@@ -40,6 +40,12 @@ TOP_COMMANDS: dict[str, Entry] = {
         "Set chyves up on a pool, upgrade it, put it away, take it off.",
     ),
     "debug": Entry("debug", "debug", ("debug",), "Show a report to paste into a bug report."),
+    "dev": Entry(
+        "dev",
+        "dev",
+        ("dev <function> [<argument>...]",),
+        "Call a function of chyves itself: for those who work on it.",
+    ),
     "firmware": Entry(
         "resources",
         "firmware",
@@ -98,6 +104,12 @@ TOP_COMMANDS: dict[str, Entry] = {
             "network import",
         ),
         "Arrange bridges, and interfaces of guests.",
+    ),
+    "upgrade": Entry(
+        "selfupgrade",
+        "upgrade",
+        ("upgrade [master|dev|check]",),
+        "Install the newest version of chyves.",
     ),
     "version": Entry("help", "version", ("version",), "Show versions."),
 }

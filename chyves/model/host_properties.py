@@ -99,7 +99,13 @@ GLOBAL_PROPERTIES = (
         "-skdp",
         "Columns of list.",
     ),
-    _global("dev_mode", _DEV_MODE, "off", "Kept for chyves 0.2.0, where it allowed the word dev."),
+    _global(
+        "dev_mode",
+        _DEV_MODE,
+        "off",
+        "Whether dev calls functions; -x shows all programs it starts, -v those that change the "
+        "host, -n starts none of these.",
+    ),
     Property(
         "eject_iso_on_n_reboot",
         Integer(0, MANY),

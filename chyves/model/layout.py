@@ -19,6 +19,7 @@ RUN = "/var/run/chyves"
 HOST_LOCK = f"{RUN}/host.lock"
 BOOT_LOCK = f"{RUN}/boot.lock"
 LOG_LOCK = f"{RUN}/log.lock"
+UPGRADE_LOCK = f"{RUN}/upgrade.lock"
 
 AWAY = "chyves_offline"
 

@@ -58,6 +58,7 @@ PROGRAMS = {
     "kldunload": Program("chyves.simulator.kernel", "kldunload"),
     "pciconf": Program("chyves.simulator.hardware", "pciconf"),
     "pgrep": Program("chyves.simulator.processes", "pgrep"),
+    "pkg": Program("chyves.simulator.packages", "pkg"),
     "ps": Program("chyves.simulator.processes", "ps"),
     "service": Program("chyves.simulator.rc", "service"),
     "sysctl": Program("chyves.simulator.sysctl", "sysctl"),

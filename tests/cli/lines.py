@@ -80,3 +80,6 @@ READING = [
     "iso list",
     "firmware list",
 ]
+
+ALONE = ["dev zfs.top_datasets", "upgrade check"]
+"""Lines that need a property set or another host: they have test files of their own."""

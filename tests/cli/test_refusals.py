@@ -12,14 +12,14 @@ from chyves.errors import Exit
 from chyves.simulator.control import fill
 from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
-from tests.cli.lines import CHANGING, ON_PRIMARY, READING
+from tests.cli.lines import ALONE, CHANGING, ON_PRIMARY, READING
 from tests.guests import scripted_iso
 
 OF_GUESTS = [line for line in CHANGING + READING if re.search(r"\bweb\b", line)]
 
 
 def test_every_command_is_here() -> None:
-    words = {word for line in CHANGING + READING for word in line.split()}
+    words = {word for line in CHANGING + READING + ALONE for word in line.split()}
     assert {*TOP_COMMANDS, *GUEST_VERBS} <= words
 
 

@@ -16,6 +16,9 @@ Example = Callable[[Chyves, Path], None]
 
 EXAMPLES: dict[str, Example] = {}
 
+ALONE = {"upgrade [master|dev|check]"}
+"""This needs another host, and is in tests/cli/test_selfupgrade.py."""
+
 RUN_VERBS = {"console", "reclaim", "start", "stop"}
 """What these do is in tests/cli/test_run*.py."""
 
@@ -33,7 +36,8 @@ def example(synopsis: str) -> Callable[[Example], Example]:
 
 
 @pytest.mark.parametrize(
-    "synopsis", [s for s in synopses() if not RUN_VERBS & set(re.findall(r"\w+", s))]
+    "synopsis",
+    [s for s in synopses() if not (RUN_VERBS & set(re.findall(r"\w+", s)) or s in ALONE)],
 )
 def test_form(synopsis: str, guests: Chyves, tmp_path: Path) -> None:
     """A form without an example fails here."""
@@ -888,6 +892,12 @@ def debug(chyves: Chyves, tmp_path: Path) -> None:
     text = chyves("debug").out
     assert text.startswith(f"## Versions\n\n```\nchyves={__version__}\n")
     assert "\n## Guests\n\n```\ndb on tank: stopped (" in text
+
+
+@example("dev <function> [<argument>...]")
+def dev(chyves: Chyves, tmp_path: Path) -> None:
+    chyves("global set dev_mode=on -q")
+    assert chyves("dev zfs.exists tank/chyves").out == "true\n"
 
 
 @example("version")

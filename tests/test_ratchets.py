@@ -12,7 +12,7 @@ import pytest
 from chyves.errors import ChyvesError
 from chyves.simulator.programs import PROGRAMS
 from tests.cli import test_dataset_plans, test_dry_run, test_exits, test_synopsis
-from tests.cli.lines import CHANGING, READING
+from tests.cli.lines import ALONE, CHANGING, READING
 from tests.documents import synopses
 from tests.faults import test_steps
 from tests.forms import changing_forms, form_of, forms_of
@@ -37,7 +37,7 @@ KILLED_ELSEWHERE = {
 }
 """Forms whose kills have tests of their own."""
 
-CHANGES = sorted(changing_forms(READING))
+CHANGES = sorted(changing_forms(READING) - forms_of(ALONE))
 
 
 MACHINE = test_machine.Verbs
@@ -69,7 +69,7 @@ def typed_in(files: list[Path]) -> set[str]:
 
 
 def test_every_form_is_typed_by_who_may_not_and_without_a_pool() -> None:
-    typed = forms_of([*CHANGING, *READING, *(line for _, line in test_dataset_plans.LINES)])
+    typed = forms_of([*CHANGING, *READING, *ALONE, *(line for _, line in test_dataset_plans.LINES)])
     assert set(synopses()) - typed == set()
 
 

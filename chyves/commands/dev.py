@@ -27,7 +27,7 @@ SIMPLE: Mapping[object, Callable[[str], object]] = {str: str, int: int}
 
 @click.command("dev", cls=Changing)
 @click.argument("function", metavar="<module>.<function>")
-@click.argument("arguments", nargs=-1, metavar="[<argument>...]")
+@click.argument("arguments", nargs=-1, metavar="[<argument>] [...]")
 @click.pass_obj
 def dev(app: App, function: str, arguments: tuple[str, ...]) -> None:
     """Call a function of chyves.backend and print what it returns; the global property dev_mode
@@ -51,7 +51,7 @@ def _obey_mode(app: App, mode: str) -> None:
     if "n" in flags and app.host.plan is None:
         app.host.plan = []
     if "v" in flags:
-        app.host.tell = app.output.say
+        app.output.verbose = True
     if "x" in flags:
         app.host.runner = _Telling(app.host.runner, app.output.say)
 

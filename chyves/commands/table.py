@@ -43,7 +43,7 @@ TOP_COMMANDS: dict[str, Entry] = {
     "dev": Entry(
         "dev",
         "dev",
-        ("dev <function> [<argument>...]",),
+        ("dev <function> [<argument>] [...]",),
         "Call a function of chyves itself: for those who work on it.",
     ),
     "firmware": Entry(

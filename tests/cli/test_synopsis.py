@@ -894,7 +894,7 @@ def debug(chyves: Chyves, tmp_path: Path) -> None:
     assert "\n## Guests\n\n```\ndb on tank: stopped (" in text
 
 
-@example("dev <function> [<argument>...]")
+@example("dev <function> [<argument>] [...]")
 def dev(chyves: Chyves, tmp_path: Path) -> None:
     chyves("global set dev_mode=on -q")
     assert chyves("dev zfs.exists tank/chyves").out == "true\n"

@@ -134,13 +134,24 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 def info(app: App, words: tuple[str, ...]) -> None:
     """Show guests and their disks in the columns that the flags name."""
     inventory = app.inventory
-    flags = "".join(words) or inventory.globals.get("default_info_flags", "-h")
-    flags = flags.replace("-", "")
+    typed = "".join(words).replace("-", "")
+    flags = typed or flags_by_default(app, inventory, "default_info_flags", "-h")
     if "h" in flags and (words or not app.output.json):
         _help(app)
         return
     flags = flags.replace("h", "")
     show(app, inventory, inventory.guests, flags)
+
+
+def flags_by_default(app: App, inventory: store.Inventory, name: str, built_in: str) -> str:
+    """Return the letters that a property of the host names; those that mean nothing, which only a
+    hand can have written, are told and left out."""
+    letters = inventory.globals.get(name, built_in).replace("-", "")
+    known = {flag for flag, _ in FLAGS_HELP}
+    if unknown := set(letters) - known:
+        wrong = ", ".join(sorted(unknown))
+        app.report.warn(f"{name} has what is no flag: {wrong}; see chyves info -h")
+    return "".join(letter for letter in letters if letter in known)
 
 
 def _help(app: App) -> None:

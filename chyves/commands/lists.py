@@ -45,7 +45,7 @@ def _words(beginning: str) -> list[str]:
 
 def list_guests(app: App) -> None:
     inventory = app.inventory
-    flags = inventory.globals.get("default_list_flags", "-skdp").replace("-", "")
+    flags = info.flags_by_default(app, inventory, "default_list_flags", "-skdp")
     info.show(app, inventory, inventory.guests, flags)
     warn_of_unfinished(app, inventory)
 

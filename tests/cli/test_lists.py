@@ -67,6 +67,18 @@ def test_the_same_flags_for_list(host: Chyves) -> None:
     assert host("list").out.startswith("Guest  Pool")
 
 
+@pytest.mark.parametrize("name", ["list", "info"])
+def test_flags_that_a_hand_has_written(name: str, guests: Chyves) -> None:
+    path = guests.host.path("/chyves/tank/.config/global.cfg")
+    text = re.sub(rf"default_{name}_flags=.*", f"default_{name}_flags=-kpxQ", path.read_text())
+    path.write_text(text)
+    done = guests(name)
+    assert done.out.splitlines()[0].split() == ["Guest", "Pool"]
+    assert done.said == [
+        f"chyves: default_{name}_flags has what is no flag: Q, x; see chyves info -h"
+    ]
+
+
 # -- processes ----------------------------------------------------------------------------------
 
 

@@ -51,7 +51,8 @@ class Runs:
             disk.write(image)
 
     def disk(self, name: str) -> Path:
-        return self.host.path(f"/dev/zvol/tank/chyves/guests/{name}/disk0")
+        pool = self.seen(name)["pool"]
+        return self.host.path(f"/dev/zvol/{pool}/chyves/guests/{name}/disk0")
 
     def booted(self, name: str = "web", *commands: str) -> None:
         """Create a guest, install a system on its disk, start it; it runs on return."""

@@ -8,6 +8,7 @@ import pytest
 
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
+from tests.cli.lines import READING
 from tests.cli.original import DATA, DEFAULTS, GLOBAL, GUEST, POOL, config, write
 
 NUMBERS = {"g1": 50, "g2": 51, "g3": 52, "g4": 53, "c1": 54, "c2": 55, "c3": 56}
@@ -94,6 +95,13 @@ def test_everything_can_be_looked_at_and_is_left_as_it_is(old: Chyves) -> None:
     ]
     for line in ("list defaults", "list global", "list properties", "list disks", "list uuid"):
         assert old(line).said == []
+    assert old.state() == before
+
+
+@pytest.mark.parametrize("line", READING)
+def test_no_reading_verb_writes_anything(line: str, old: Chyves) -> None:
+    before = old.state()
+    old(line.replace("web", "g1"))
     assert old.state() == before
 
 

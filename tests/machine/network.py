@@ -90,11 +90,10 @@ class Network(Base):
         there = self.uplinks.get(old)
         here = self.uplinks.get(new)
         fine = old in self.recorded() and old != new
-        if there and there != "private":
-            fine = fine and (not here or (here == "private" and new not in self.listed().values()))
-            uplink = there
-        else:
-            uplink = here or there
+        leads_out = there not in (None, "private")
+        uplink = there if leads_out else here or there
+        if leads_out and here:
+            fine = fine and here == "private" and new not in self.listed().values()
         if self.does(f"network {old} migrate {new}", fine=fine):
             self.uplinks.pop(old, None)
             if uplink:

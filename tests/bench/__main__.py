@@ -18,6 +18,17 @@ from tests.bench.memory import memory_line
 
 ROUNDS = 7
 
+LOOKS = (
+    "list",
+    "info -a",
+    "list bridges",
+    "list clones",
+    "list snapshots",
+    "guest0 get all",
+    "list ram",
+)
+"""Lines that start as many programs for one guest as for many."""
+
 
 class Measured(NamedTuple):
     """A command on a host, and the targets for it: a ratio, and a number of programs."""
@@ -71,6 +82,11 @@ def main(largest: int) -> None:
             ratio = 10.0 if guests == largest else None
             print(measure(Measured(host, guests, ("list",), ratio, 2)), flush=True)
         print(measure(Measured(hosts[100], 100, ("all", "set", "notes=measured"))), flush=True)
+        print(f"\n| command | programs, 1 guest | programs, {largest} guests |")
+        print("| --- | --- | --- |")
+        for line in LOOKS:
+            few, many = (hosts[n].programs(*line.split()) for n in (1, largest))
+            print(f"| `chyves {line}` | {few} | {many} |", flush=True)
         print(f"\n{memory_line(Path(directory, 'running'), 3)}")
 
 

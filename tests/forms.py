@@ -5,6 +5,8 @@ what they leave out."""
 import re
 from collections.abc import Iterable
 
+import click
+
 from chyves.commands.options import Changing
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from tests.documents import synopses
@@ -18,12 +20,35 @@ _TOKEN = re.compile(r"\[,\.\.\.\]| \[\.\.\.\]| \[|[][| ]|<[^>]+>|\{\w\}|[^][|<{ 
 def form_of(line: str) -> str:
     """Return the form of a line, as the synopsis has it. Raises LookupError if there is none."""
     words = [word for word in line.split() if word not in OPTIONS]
-    found = [form for form in synopses() if _pattern(form).fullmatch(" ".join(words))]
+    said = " ".join(_without_options(words))
+    forms = synopses()
+    found = [form for form in forms if _pattern(form).fullmatch(" ".join(words))] or [
+        form for form in forms if _pattern(form).fullmatch(said)
+    ]
     if words and words[0] in TOP_COMMANDS:
         found = [form for form in found if form.split()[0] == words[0]]
     if not found:
         raise LookupError(f"no form of any command: {line}")
     return min(found, key=lambda form: form.count("<"))
+
+
+def _without_options(words: list[str]) -> list[str]:
+    """Leave out the options that a verb has besides its forms, with their values."""
+    entry = next((e for e in map(_entry, words[:2]) if e), None)
+    options = {o: p for p in (entry.load().params if entry else ()) for o in p.opts}
+    left, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        option = options.get(word) if word.startswith("--") else None
+        if not isinstance(option, click.Option):
+            left.append(word)
+        elif not option.is_flag and rest:
+            rest.pop(0)
+    return left
+
+
+def _entry(word: str) -> Entry | None:
+    return TOP_COMMANDS.get(word) or GUEST_VERBS.get(word)
 
 
 def forms_of(lines: Iterable[str]) -> set[str]:

@@ -14,7 +14,7 @@ FEW, MANY = 1, 60
 AT_MOST = {
     "debug": 16,
     "help": 0,
-    "host": 10,
+    "host": 11,
     "list": 2,
     "list clones": 2,
     "list groups": 2,

@@ -97,8 +97,11 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
     notes = []
     wanted: list[str] = []
     for name in dict.fromkeys(now.net_ifaces()):
-        if name.startswith("tap") and name in owned:
-            fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
+        if name in owned and (name.startswith("tap") or ":" in name):
+            if name.startswith("tap"):
+                fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
+            else:
+                fresh = numbers.next_vale_port((*owned, *wanted), name.partition(":")[0])
             notes.append(f"{fresh} takes the place of {name}, which {owned[name][0]} has now")
             name = fresh
         wanted.append(name)
@@ -115,10 +118,6 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
         inventory = store.refresh(host, inventory)
         known = wiring.associations(inventory)
         if name.startswith("tap") and not known.bridges_with(name):
-            others = [other for other in wanted if other != name]
-            change = network.add_tap(
-                now.name, others, name, known.default, known, net.interfaces(host), owners=owned
-            )
-            wiring.carry_out(host, inventory, change._replace(guest={}))
-            notes.append(f"{name} joined {known.default}")
+            wiring.carry_out(host, inventory, network.record_tap(name, known.default, known))
+            notes.append(f"{name} is on {known.default} now")
     return notes

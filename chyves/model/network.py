@@ -218,6 +218,13 @@ def add_tap(
     )
 
 
+def record_tap(tap: str, bridge: str, network: Associations) -> Change:
+    """Write a tap of a guest into the list of a bridge; it joins when the guest starts, which tells
+    if it cannot."""
+    taps = (*network.bridge(bridge).taps, tap)
+    return Change(globals={f"{bridge}_tap_members": join_interfaces(taps)})
+
+
 def add_taps(
     guest: str,
     bridges: Mapping[str, str],

@@ -336,3 +336,26 @@ def test_what_cannot_be_recorded_is_taken_back(guests: Chyves) -> None:
     assert "chyves-bridge" in guests.run("ifconfig", "bridge0")
     assert "bridge1" not in guests.run("ifconfig", "-l").split()
     assert plan(guests) == recorded
+
+
+def test_a_rollback_brings_interfaces_back_whatever_the_host_has(guests: Chyves) -> None:
+    guests("network bridge0 attach em0 -q")
+    guests("network web add tap5 -q")
+    guests("network web add vale0:1 -q")
+    guests("web snapshot @one -q")
+    for interface in ("tap5", "vale0:1"):
+        guests(f"network web remove {interface} -q")
+    guests("network db add vale0:1 -q")
+    reboot(World(guests.directory))
+    lose_interface(World(guests.directory), "em0")
+    done = guests("web snapshot rollback @one --yes")
+    assert done.said == [
+        "chyves: web: vale0:2 takes the place of vale0:1, which db has now",
+        "chyves: web: tap5 is on bridge0 now",
+    ]
+    assert "bridge0_tap_members=tap50,tap51,tap5" in plan(guests)
+    guests("network bridge0 private -q")
+    with run_on(guests) as runs:
+        runs.install("web")
+        guests("web start -q")
+        assert members(guests, "bridge0") == ["tap50", "tap5"]

@@ -272,6 +272,8 @@ def _show(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
     launch = plan.launches[0]
     for tap in plan.taps if _come_up(guest) else ():
         app.host.plan.append(f"ifconfig {tap} up")
-    for argv in (launch.loader, launch.bhyve):
-        if argv:
-            app.host.plan.append(shlex.join(argv))
+    app.host.plan += [shlex.join(argv) for argv in (launch.loader, launch.bhyve) if argv]
+    for later in plan.launches[1:]:
+        app.host.plan.append(f"# without the medium, from reboot {plan.eject_after} on:")
+        argvs = (later.loader, later.bhyve)
+        app.host.plan += [f"# {shlex.join(argv)}" for argv in argvs if argv]

@@ -17,7 +17,10 @@ UEFI_DISK_SLOTS = 3
 AHCI_PORTS = 32
 """Disks on one AHCI controller (MAX_PORTS of usr.sbin/bhyve/pci_ahci.c)."""
 
-_OWN_ADDRESSES_SINCE = re.compile(r"by chyves v?(0\.[0-9.]+)")
+KEYBOARDS = "/usr/share/bhyve/kbdlayout"
+"""Where bhyve has the layouts of keyboards (usr.sbin/bhyve/kbdlayout)."""
+
+_OF_THE_SHELL_PROGRAM = re.compile(r"by chyves v?(0\.[0-9.]+)")
 
 
 class Address(NamedTuple):
@@ -80,7 +83,7 @@ def mac_address(guest: Guest, interface: str, place: Place) -> str:
     """
     known = guest.mac(interface) if interface in guest.taps() else ""
     uuid = guest.value("uuid").lower()
-    if known or not uuid or _OWN_ADDRESSES_SINCE.search(guest.value("creation")):
+    if known or not uuid or _OF_THE_SHELL_PROGRAM.search(guest.value("creation")):
         return known
     digest = hashlib.sha256(f"{uuid} {place.slot}:{place.function}".encode()).hexdigest()
     return ":".join(["5a", *(digest[at : at + 2] for at in range(0, 10, 2))])
@@ -173,10 +176,12 @@ def _shares(guest: Guest, facts: HostFacts) -> Iterator[Device]:
 
 
 def host_files(guest: Guest) -> list[str]:
-    """Return the devices and folders of the host that devices of a guest lead to."""
+    """Return the devices, folders and files of the host that devices of a guest lead to."""
     shares = (guest.value(name) for name in numbered(guest, "virtio_9p_"))
     folders = [share.partition("=")[2].partition(",")[0] for share in shares]
     found = [guest.value(name) for name in ("audio_play", "audio_rec", "tpm")]
+    if guest.has_vnc and guest.value("uefi_vnc_keyboard"):
+        found.append(f"{KEYBOARDS}/{guest.value('uefi_vnc_keyboard')}")
     return [path for path in [*found, *folders] if path]
 
 

@@ -286,6 +286,8 @@ def _how_to_find(path: str) -> str:
         return f"see zfs get volmode {dataset}; renaming the volume away and back makes the node"
     if path.endswith((f"/{grub.DEVICE_MAP}", f"/{grub.GRUB_CFG}")):
         return "with os=custom you write it"
+    if not path.startswith("/chyves/"):
+        return "a property of the guest, or the line, names it"
     return "chyves list iso and chyves list firmware tell what there is"
 
 

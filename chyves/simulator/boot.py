@@ -19,7 +19,7 @@ def boot(world: World) -> None:
         interfaces.boot(world)
         for name, size in world.machine.pools.items():
             pools.create(world, name, size)
-    _install_packages(world)
+    _install(world)
     command = shlex.join([sys.executable, "-I", "-m", "chyves.simulator", str(world.directory)])
     for name in PROGRAMS:
         program = world.bin / name
@@ -35,8 +35,16 @@ FIRMWARE = {
 """What edk2-bhyve installs, with its sizes; the first is a copy of the second."""
 
 
-def _install_packages(world: World) -> None:
-    """Put the files of grub2-bhyve and edk2-bhyve where pkg does."""
+KEYBOARDS = ("default", "french_unix", "german", "us_unix")
+"""Some of the layouts in /usr/share/bhyve/kbdlayout."""
+
+
+def _install(world: World) -> None:
+    """Put the files of grub2-bhyve and edk2-bhyve where pkg does, and keyboards of the base."""
+    keyboards = world.path("/usr/share/bhyve/kbdlayout")
+    keyboards.mkdir(parents=True)
+    for name in KEYBOARDS:
+        (keyboards / name).touch()
     for path in PACKAGED.values():
         file = world.path(path)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from chyves.simulator.reboot import reboot
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
+from tests.faults.killing import killed_everywhere
 from tests.guests import scripted_iso
 
 FIRMWARE = "/usr/local/share/uefi-firmware/BHYVE_UEFI.fd"
@@ -235,3 +236,35 @@ def test_a_device_of_the_host(runs: Runs) -> None:
     runs.chyves("web start -q")
     assert "-s 6,passthru,6/0/0 " in bhyve_words(runs)
     assert runs.phase() == "running"
+
+
+def test_things_of_the_host_that_are_not_there(runs: Runs) -> None:
+    with_firmware(runs)
+    runs.chyves("web set uefi_console_output=vnc uefi_vnc_port=5978 uefi_vnc_keyboard=klingon -q")
+    runs.chyves("web set tpm=/dev/tpm0 audio_play=/dev/dsp0 virtio_9p_1=src=/usr/src,ro -q")
+    complaint, hint = runs.chyves.refused("web start", code=Exit.PRECONDITION).splitlines()
+    assert complaint.removeprefix("web: ").split("; ") == [
+        "/dev/dsp0 does not exist",
+        "/dev/tpm0 does not exist",
+        "/usr/share/bhyve/kbdlayout/klingon does not exist",
+        "/usr/src does not exist",
+    ]
+    assert hint == "hint: a property of the guest, or the line, names it"
+
+
+def test_a_start_that_was_killed_is_done_by_the_next(chyves: Chyves) -> None:
+    """Whatever it had written by then: files of the loader, UEFI variables, places of devices."""
+    chyves.run("kldload", "vmm", "nmdm")
+    with run_on(chyves) as runs:
+        with_firmware(runs)
+        chyves("web set uefi_vnc_password_file=vnc uefi_console_output=vnc uefi_vnc_port=5979 -q")
+        secret = runs.host.path("/chyves/tank/guests/web/vnc")
+        secret.touch(0o600)
+        secret.write_text("secret")
+    expected = chyves("web start --dry-run").out.splitlines()[-1]
+    for host in killed_everywhere(chyves, "web start"):
+        with run_on(host) as runs:
+            host("web start")
+            assert runs.phase() == "running"
+            assert " ".join(runs.commands("bhyve")[-1]) == expected
+            host("web reclaim -q")

@@ -307,8 +307,11 @@ class _Builder(NamedTuple):
                 file = layout.uefi_variables(self.guest.pool, self.guest.name)
                 words.append(devices.literal(file, self.facts))
             found.append(",".join(words))
-        tpm = self.guest.value("tpm")
-        return [*found, *([f"tpm,passthru,{tpm}"] if tpm else [])]
+        tpm = devices.tpm(self.guest)
+        return [
+            *found,
+            *([f"tpm,{tpm.kind},{devices.literal(tpm.path, self.facts)}"] if tpm else []),
+        ]
 
     def _frame_buffer(self, screen: Vnc) -> str:
         address = f"[{screen.address}]" if ":" in screen.address else screen.address

@@ -34,6 +34,13 @@ class Address(NamedTuple):
         return f"{self.bus}/{self.slot}/{self.function}"
 
 
+class Tpm(NamedTuple):
+    """A TPM as bhyve is told of it: ``passthru`` or ``swtpm``, and a device or a socket."""
+
+    kind: str
+    path: str
+
+
 def devices(
     guest: Guest,
     facts: HostFacts,
@@ -175,11 +182,22 @@ def _shares(guest: Guest, facts: HostFacts) -> Iterator[Device]:
         yield Device(name, f"virtio-9p,{literal(guest.value(name), facts)}")
 
 
+def tpm(guest: Guest) -> Tpm | None:
+    """Return the guest's TPM, if it has one."""
+    value = guest.value("tpm")
+    if not value:
+        return None
+    is_simulated = value.startswith("swtpm:")
+    return Tpm("swtpm" if is_simulated else "passthru", value.removeprefix("swtpm:"))
+
+
 def host_files(guest: Guest) -> list[str]:
     """Return the devices, folders and files of the host that devices of a guest lead to."""
     shares = (guest.value(name) for name in numbered(guest, "virtio_9p_"))
     folders = [share.partition("=")[2].partition(",")[0] for share in shares]
-    found = [guest.value(name) for name in ("audio_play", "audio_rec", "tpm")]
+    found = [guest.value(name) for name in ("audio_play", "audio_rec")]
+    if device := tpm(guest):
+        found.append(device.path)
     if guest.has_vnc and guest.value("uefi_vnc_keyboard"):
         found.append(f"{KEYBOARDS}/{guest.value('uefi_vnc_keyboard')}")
     return [path for path in [*found, *folders] if path]

@@ -355,9 +355,12 @@ GUEST_PROPERTIES = (
     ),
     _guest(
         "tpm",
-        Pattern(r"/dev/tpm[0-9]{1,3}", "a TPM of the host such as /dev/tpm0"),
+        Pattern(
+            r"(/dev/tpm[0-9]{1,3}|swtpm:/[^\s,]+)",
+            "a TPM of the host such as /dev/tpm0, or swtpm:<socket of a swtpm that runs>",
+        ),
         None,
-        "The TPM of the host that the guest gets, from FreeBSD 14 on.",
+        "The TPM of the guest: one of the host from FreeBSD 14 on, or a simulated one from 15 on.",
     ),
     _guest(
         "virtio_block_options_disk{n}",

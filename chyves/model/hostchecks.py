@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chyves.model.bhyve import Problem, options_of, topology
-from chyves.model.devices import Address, passthrough
+from chyves.model.devices import Address, passthrough, tpm
 from chyves.model.facts import AMD, HostFacts
 from chyves.model.guest import Guest, Loader
 from chyves.model.kinds import format_bytes
 
-TPM_SINCE = 1400000
-"""bhyve passes a TPM through from FreeBSD 14.0 on."""
+TPM_SINCE = {"passthru": 1400000, "swtpm": 1500000}
+"""bhyve passes a TPM through from FreeBSD 14.0 on, and knows swtpm from 15.0 on."""
 
 
 def fits_the_processor(guest: Guest, facts: HostFacts) -> Iterator[Problem]:
@@ -163,8 +163,11 @@ def _is_set_aside(address: Address, wanted: list[Address], facts: HostFacts) -> 
 
 
 def fits_the_release(guest: Guest, facts: HostFacts) -> Iterator[Problem]:
-    if guest.value("tpm") and facts.osreldate < TPM_SINCE:
+    device = tpm(guest)
+    if device and facts.osreldate < TPM_SINCE[device.kind]:
+        what = "swtpm" if device.kind == "swtpm" else "TPM of the host"
         yield Problem(
-            f"bhyve of FreeBSD {facts.release} has no TPM",
-            f"chyves {guest.name} unset tpm, or upgrade to FreeBSD 14",
+            f"bhyve of FreeBSD {facts.release} has no {what} for guests",
+            f"chyves {guest.name} unset tpm, or upgrade to FreeBSD "
+            f"{TPM_SINCE[device.kind] // 100000}",
         )

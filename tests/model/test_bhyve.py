@@ -121,6 +121,7 @@ def written(launch: Launch) -> str:
 
 PRIVATE: dict[str, Any] = {"variables": True, "password": "se%cret"}
 TPM = {"tpm": "/dev/tpm0"}
+SWTPM = {"tpm": "swtpm:/var/run/web.sock"}
 EVERYTHING = VNC | {
     "audio_play": "/dev/dsp0",
     "audio_rec": "/dev/dsp1",
@@ -200,7 +201,7 @@ PLANS: dict[str, Callable[[], LaunchPlan]] = {
     "uefi-everything-13": lambda: make_plan(EVERYTHING, facts=RELEASES["13.2"], disks=2),
     "uefi-everything-14": lambda: make_plan(EVERYTHING | TPM, disks=2, **PRIVATE),
     "uefi-everything-15": lambda: make_plan(
-        EVERYTHING | TPM, facts=RELEASES["15.0"], disks=2, **PRIVATE
+        EVERYTHING | SWTPM, facts=RELEASES["15.0"], disks=2, **PRIVATE
     ),
     "passthru": lambda: make_plan(
         {

@@ -284,7 +284,10 @@ def test_a_disk_that_shall_be_read_only_may_be() -> None:
 def test_what_a_release_does_not_have() -> None:
     old = replace(FACTS, osreldate=1302001, release="13.2-RELEASE")
     [tpm] = problems({"tpm": "/dev/tpm0"}, facts=old)
-    assert tpm.message == "bhyve of FreeBSD 13.2-RELEASE has no TPM"
+    assert tpm.message == "bhyve of FreeBSD 13.2-RELEASE has no TPM of the host for guests"
+    [swtpm] = problems({"tpm": "swtpm:/var/run/web.sock"})
+    assert swtpm.message == "bhyve of FreeBSD 14.3-RELEASE has no swtpm for guests"
+    assert swtpm.hint == "chyves web unset tpm, or upgrade to FreeBSD 15"
     older = replace(FACTS, osreldate=1301000, release="13.1-RELEASE")
     [password] = problems(SECRET, facts=older, look=Look(password="secret"))
     assert "in its argv only" in password.message

@@ -133,7 +133,7 @@ EXAMPLES: list[Example] = [
     (GUEST, "audio_rec", "/dev/dsp1.0", "dsp1", "/dev/dsp0"),
     (GUEST, "virtio_9p_{n}", "src=/usr/src,ro", "src=usr", "folder"),
     (GUEST, "virtio_console_{n}", "org.qemu.guest_agent.0", "a/b", "guest_agent"),
-    (GUEST, "tpm", "/dev/tpm0", "swtpm", "/dev/tpm0"),
+    (GUEST, "tpm", "swtpm:/var/run/web.sock", "swtpm", "/dev/tpm0"),
     (GUEST, "uefi_vnc_keyboard", "german", "../x", "kbdlayout"),
     (GUEST, "uefi_vnc_password_file", "vnc.password", "a b", "begins with /"),
     (GUEST, "pcidev_{n}", "passthru,2/0/0", "passthru,2/0/9", "0-7"),

@@ -33,6 +33,7 @@ ROOMS = {
     "/chyves/tank/guests/web/uefi-vars.fd": 132 << 10,
     "/boot/userboot_lua.so": 1,
     "/x.iso": 65536,
+    "/var/run/web.sock": 0,
     **{f"/dev/{name}": 0 for name in ("dsp0", "dsp1", "tpm0", "cam/ctl0.0")},
 }
 

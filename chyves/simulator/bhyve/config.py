@@ -217,7 +217,7 @@ def _lpc(world: World, config: Config, text: str) -> None:
         config.set(f"lpc.{device}.path", rest if comma else "")
     elif device == "tpm" and newer:
         kind, _, path = rest.partition(",")
-        if kind not in ("passthru", "swtpm"):
+        if kind != "passthru" and (kind != "swtpm" or world.release.major < 15):
             raise Stop(4, f'bhyve: invalid tpm type "{kind or text}"')
         if not path:
             raise Stop(4, f'bhyve: invalid tpm path "{path}"')

@@ -64,9 +64,9 @@ def start_lpc(world: World, config: Config) -> dict[str, Console]:
     if bootrom(config):
         _check_rom(world, bootrom(config), config.get("lpc.bootvars") or config.get("bootvars"))
     tpm = config.get("tpm.path")
-    if config.get("tpm.type") == "passthru" and not world.path(tpm).exists():
-        says = f'bhyve: tpm_passthru_init: unable to open tpm device "{tpm}"'
-        raise LpcError(ENOENT, says)
+    if tpm and not world.path(tpm).exists():
+        kind = config.get("tpm.type")
+        raise LpcError(ENOENT, f'bhyve: tpm_{kind}_init: unable to open tpm device "{tpm}"')
     ports: dict[str, Console] = {}
     for port in PORTS:
         name = f"lpc.{port}.path"

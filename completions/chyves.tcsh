@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # source this file in ~/.tcshrc
 complete chyves \
-    'p/1/`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; chyves -q -H list | cut -f 1`/' \
+    'p/1/`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; chyves -q -H list | cut -f 1; chyves -q -H list groups | cut -f 1 | sed s,^,:,`/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
     'n/disk/(add delete list resize)/' \

@@ -199,7 +199,8 @@ def tcsh() -> str:
         "# SPDX-License-Identifier: BSD-2-Clause",
         "# source this file in ~/.tcshrc",
         "complete chyves \\",
-        f"    'p/1/`echo all defaults global rcboot {top}; chyves -q -H list | cut -f 1`/' \\",
+        f"    'p/1/`echo all defaults global rcboot {top}; chyves -q -H list | cut -f 1; "
+        "chyves -q -H list groups | cut -f 1 | sed s,^,:,`/' \\",
         *(f"    'n/{word}/({' '.join(words)})/' \\" for word, words in second.items()),
         "    'n/start/`chyves -q -H list iso | cut -f 1`/' \\",
         f"    'p/2/({verbs})/'",

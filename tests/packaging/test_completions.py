@@ -139,6 +139,7 @@ def _read_until(terminal: int, wanted: str) -> str:
         ("chyves ver\t\r", "guest version: "),
         ("chyves bo\t get serial\r", "nmdm51"),
         ("chyves bob ge\t serial\r", "nmdm51"),
+        ("chyves :te\t get serial\r", "nmdm51"),
     ],
 )
 def test_tcsh_completes(tcsh: int, typed: str, wanted: str) -> None:

@@ -15,4 +15,4 @@ complete chyves \
     'n/stop/(force)/' \
     'n/upgrade/(check dev master)/' \
     'n/start/`chyves -q -H list iso | cut -f 1`/' \
-    'p/2/(clone console create delete disk get group log move reclaim rename set snapshot start stop unset upgrade wait)/'
+    'p/2/(clone console create delete disk get group log move reclaim reload rename run set snapshot start stop unset upgrade wait)/'

@@ -37,6 +37,8 @@ class RealSupervisor:
             "launches": [{"loader": None, "bhyve": list(argv)} for argv in programs],
             "eject_after": len(programs) - 1,
             "restarts": False,
+            "revert": None,
+            "pool": "tank",
             "taps": [],
             "sockets": [],
             "logs": [],

@@ -243,6 +243,30 @@ def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:
         _signal(now.bhyve, signal.SIGKILL)
 
 
+def mark_reload(host: Host, name: str) -> None:
+    """Note that a guest is stopped to be started again, for another reload to complete it."""
+    if host.plan is None:
+        host.path(layout.reload_mark(name)).touch()
+
+
+def is_reloading(host: Host, name: str) -> bool:
+    return host.path(layout.reload_mark(name)).exists()
+
+
+def clear_reload(host: Host, name: str) -> None:
+    """Note that a guest was started, or stopped to stay off."""
+    host.path(layout.reload_mark(name)).unlink(missing_ok=True)
+
+
+def wait_for_supervisor_to_end(host: Host, name: str) -> None:
+    """Wait as long as a guest has a supervisor, without looking again and again."""
+    descriptor = locks.open_lock(host, layout.run_lock(name))
+    try:
+        locks.wait_until_free(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)

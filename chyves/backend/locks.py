@@ -120,6 +120,11 @@ def take(descriptor: int) -> bool:
     return True
 
 
+def wait_until_free(descriptor: int) -> None:
+    """Wait until nobody holds the lock; it is held for a moment then."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
 def holder(descriptor: int) -> int:
     """Return the pid that the holder of the lock has left in it; 0 if it has not yet."""
     text = os.pread(descriptor, 20, 0).strip()

@@ -17,6 +17,7 @@ from typing import Any
 
 from chyves.backend import adoption, locks, log, vmm
 from chyves.backend.adoption import Adopted
+from chyves.backend.hooks import run_hooks
 from chyves.backend.host import Host
 from chyves.backend.run import Child
 from chyves.errors import ChyvesError
@@ -40,8 +41,10 @@ class Supervisor:
     ``order`` is what start hands over: ``guest``; ``launches``, a list of ``{"loader": argv or
     None, "bhyve": argv}`` of which the first has the installation medium and the second has not;
     ``eject_after``, the reboot that takes it out (0: never); ``restarts``, whether it is started
-    again after a crash; ``taps``; ``sockets``, which bhyve makes and would not find free the next
-    time. ``report`` is a descriptor on which each event is told as a line of JSON.
+    again after a crash; ``revert``, the snapshot its disks go back to at each restart, empty for
+    the newest and None for none; ``pool``; ``taps``; ``sockets``, which bhyve makes and would not
+    find free the next time. ``report`` is a descriptor on which each event is told as a line of
+    JSON.
 
     ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
     loader or bhyve that goes on. It finds the order, and how the guest has lived, where the other
@@ -95,6 +98,7 @@ class Supervisor:
             self._clean()
         except ChyvesError as error:
             ended = lifecycle.failed(f"{ended.reason}; {error.message}")
+        self._run_hooks(ended.reason)
         phase = "failed" if ended.failed else "stopped"
         self._log(1, ended.reason)
         self._keep(phase, reason=ended.reason)
@@ -126,6 +130,7 @@ class Supervisor:
             self._pause(step.pause)
             if self._asked:
                 return lifecycle.stopped("stopped before it started again")
+            self._revert()
 
     def _run_once(self, launch: Mapping[str, Any]) -> lifecycle.Outcome:
         """Run the loader, if there is one, and bhyve; return how the last of them ended."""
@@ -203,6 +208,23 @@ class Supervisor:
         """Take the VM out of the kernel: bhyve leaves it there however it ended."""
         if vmm.exists(self._host, self._vm):
             vmm.destroy(self._host, self._vm)
+
+    def _revert(self) -> None:
+        """Take the disks back to a snapshot if that is wanted. Raises ChyvesError."""
+        label = self._order["revert"]
+        if label is None:
+            return
+        from chyves.backend.reverting import revert  # its memory is for guests that need it
+
+        label = revert(self._host, self._order["pool"], self._guest, label)
+        self._log(2, f"its disks went back to {label}")
+
+    def _run_hooks(self, reason: str) -> None:
+        """Run the hooks of the end. A failure is logged: the guest has ended all the same."""
+        try:
+            run_hooks(self._host, "poststop", self._order["pool"], self._guest, reason)
+        except ChyvesError as error:
+            self._log(1, error.message)
 
     def _note_exit(self, outcome: lifecycle.Outcome, step: lifecycle.Next) -> None:
         entry = {

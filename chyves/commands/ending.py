@@ -9,6 +9,7 @@ from functools import partial
 
 from chyves.app import App
 from chyves.backend import guests, locks, vmm
+from chyves.commands.start import run_harmless_hooks
 from chyves.errors import Busy
 from chyves.model import layout, lifecycle
 from chyves.model.guest import Guest
@@ -52,6 +53,8 @@ def ask(app: App, chosen: Iterable[Guest], *, force: bool, limit: int | None) ->
                 _clean_up(app, guest.name, now)
                 continue
             seconds = int(guest.checked("stop_timeout")) if limit is None else limit
+            if not force:
+                run_harmless_hooks(app, "prestop", guest)
             _press(app, guest.name, now, force=force)
             asked.append(Ask.force(guest.name) if force else Ask.button(guest.name, seconds))
     return asked

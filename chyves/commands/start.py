@@ -13,8 +13,10 @@ from chyves.app import App
 from chyves.backend import guests, locks, net, prepare, store, vmm, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts, with_pci_devices
+from chyves.backend.hooks import run_hooks
+from chyves.backend.reverting import revert
 from chyves.commands.options import Changing
-from chyves.errors import Busy, NotFound, Precondition
+from chyves.errors import Busy, HostError, NotFound, Precondition
 from chyves.model import bhyve, devices, hostchecks, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
@@ -99,6 +101,15 @@ def finish(app: App, guest: Guest, launch: guests.Launch) -> None:
         pid = launch.wait(SECONDS)
         waits = ", waits for a VNC client" if launch.waits_for_client else ""
         app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
+    run_harmless_hooks(app, "poststart", guest)
+
+
+def run_harmless_hooks(app: App, event: str, guest: Guest) -> None:
+    """Run hooks whose failure is worth a warning and no more."""
+    try:
+        run_hooks(app.host, event, guest.pool, guest.name)
+    except HostError as error:
+        app.report.warn(f"{guest.name}: {error.message}")
 
 
 def _facts(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> HostFacts:
@@ -137,7 +148,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         guest = store.current(app.host, guest)
         dataset = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
-        plan = _plan(app, setting, guest)
+        plan = make_plan(app, setting, guest)
         _require_own_things(app, setting, guest)
         if now.has_vm:
             app.output.say(f"{guest.name}: taking its old VM out of the kernel")
@@ -146,15 +157,26 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | Non
         prepare.make_ready(app.host, guest, plan, setting.primary)
         for note in plan.notes:
             app.report.warn(f"{guest.name}: {note}")
+        _revert(app, guest)
+        run_hooks(app.host, "prestart", guest.pool, guest.name)
         if app.host.plan is not None:
-            _show(app, guest, plan)
+            show_plan(app, guest, plan)
             undo.pop_all()
             return None
+        guests.clear_reload(app.host, guest.name)
         launch = guests.Launch(app.host, _order(app, guest, plan))
         undo.callback(launch.close)
         launch.wait_for_supervisor()
         undo.pop_all()
         return launch
+
+
+def _revert(app: App, guest: Guest) -> None:
+    """Take its disks back to a snapshot if that is wanted at each start."""
+    if guest.checked("revert_to_snapshot_method") in ("start", "both"):
+        wanted = guest.checked("revert_to_snapshot")
+        label = revert(app.host, guest.pool, guest.name, wanted)
+        app.output.say(f"{guest.name}: its disks went back to {label}")
 
 
 def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
@@ -166,7 +188,8 @@ def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
     app.report.done(name, what, changed=taken)
 
 
-def _plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
+def make_plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
+    """Return how a guest is to be run. Raises Precondition: all that it lacks."""
     disks = disks_of(app.host, setting.inventory, [guest])[guest.pool, guest.name]
     invalid = preconditions.property_problems(guest, setting.facts, disks)
     if invalid:
@@ -257,6 +280,8 @@ def _order(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
     return {
         "simulated": str(app.host.simulated or ""),
         "guest": guest.name,
+        "pool": guest.pool,
+        "revert": _reverts_at_reboot(guest),
         "launches": [launch._asdict() for launch in plan.launches],
         "eject_after": plan.eject_after,
         "restarts": guest.checked("on_crash") == "restart",
@@ -266,7 +291,15 @@ def _order(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
     }
 
 
-def _show(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
+def _reverts_at_reboot(guest: Guest) -> str | None:
+    """Return the snapshot that its disks go back to at each reboot, empty for the newest; None if
+    they do not."""
+    if guest.checked("revert_to_snapshot_method") in ("reboot", "both"):
+        return guest.checked("revert_to_snapshot")
+    return None
+
+
+def show_plan(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
     """Add to a dry run what the supervisor would run."""
     assert app.host.plan is not None
     launch = plan.launches[0]

@@ -169,7 +169,16 @@ GUEST_VERBS: dict[str, Entry] = {
         ("<guest>[,...]|all reclaim",),
         "Take back what a guest has left in the kernel.",
     ),
+    "reload": Entry(
+        "reload",
+        "reload",
+        ("<guest>[,...]|all reload",),
+        "Stop and start running guests, for changed properties to be taken up.",
+    ),
     "rename": Entry("rename", "rename", ("<guest> rename <new>",), "Give a guest another name."),
+    "run": Entry(
+        "run", "run", ("<guest> run [<iso>]",), "Run a guest in the foreground, until it has ended."
+    ),
     "set": Entry(
         "properties",
         "set_command",

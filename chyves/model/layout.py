@@ -16,6 +16,7 @@ POOLS = "/chyves"
 """The folder in which each pool is mounted."""
 
 RUN = "/var/run/chyves"
+HOOKS = "/usr/local/etc/chyves/hooks"
 HOST_LOCK = f"{RUN}/host.lock"
 BOOT_LOCK = f"{RUN}/boot.lock"
 LOG_LOCK = f"{RUN}/log.lock"
@@ -212,6 +213,16 @@ def run_lock(guest: str) -> str:
 def state_file(guest: str) -> str:
     """Return the file in which the supervisor keeps how its guest is."""
     return f"{run_folder(guest)}/state.json"
+
+
+def reload_mark(guest: str) -> str:
+    """Return the file that is there while a guest is stopped to be started again."""
+    return f"{run_folder(guest)}/reload"
+
+
+def hooks(pool: str, guest: str, event: str) -> tuple[str, str]:
+    """Return where the programs are that are run at an event: that for all guests, and its own."""
+    return f"{HOOKS}/{event}", f"{guest_mountpoint(pool, guest)}/hooks/{event}"
 
 
 def order_file(guest: str) -> str:

@@ -48,7 +48,8 @@ class SimulatedRunner:
             out, err = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.communicate()
+            with child:  # what it has left behind may hold the pipes for long
+                pass
             return Result(tuple(argv), 124, "", f"{argv[0]}: no answer within {timeout} seconds")
         return Result(tuple(argv), child.returncode, out.decode(), err.decode())
 

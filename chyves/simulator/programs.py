@@ -51,6 +51,7 @@ PROGRAMS = {
     "bhyveload": Program("chyves.simulator.bhyve.bhyveload", "bhyveload", stays=True),
     "cu": Program("chyves.simulator.bhyve.cu", "cu", stays=True),
     "dmesg": Program("chyves.simulator.hardware", "dmesg"),
+    "env": Program("chyves.simulator.env", "env", stays=True),
     "grub-bhyve": Program("chyves.simulator.bhyve.grub", "grub_bhyve", stays=True),
     "ifconfig": Program("chyves.simulator.net.ifconfig", "ifconfig"),
     "kldload": Program("chyves.simulator.kernel", "kldload"),

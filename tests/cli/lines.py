@@ -45,7 +45,9 @@ CHANGING = [
     "dataset tank upgrade",
     "web upgrade",
     "web stop",
-    "all stop --within 5",
+    "web stop --within 5",
+    "web reload",
+    "web run",
     "web reclaim",
     "web console",
 ]

@@ -15,7 +15,7 @@ NO_PROGRAMS = {
 }
 """Words of lines that only write files, where nothing is to be changed on the host."""
 
-RUN = {"start", "stop", "reclaim", "console"}
+RUN = {"console", "reclaim", "reload", "run", "start", "stop"}
 
 
 LINES = [

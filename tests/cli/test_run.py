@@ -373,6 +373,8 @@ def test_a_guest_that_resets_again_and_again_is_given_up(runs: Runs) -> None:
         ],
         "eject_after": 0,
         "restarts": False,
+        "revert": None,
+        "pool": "tank",
         "taps": ["tap50"],
         "sockets": [],
         "logs": ["/chyves/tank/guests/web/logs"],

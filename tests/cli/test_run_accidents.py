@@ -382,6 +382,8 @@ def test_the_pause_is_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.Mon
         "logs": [],
         "eject_after": 0,
         "restarts": False,
+        "revert": None,
+        "pool": "tank",
     }
     life = module.Supervisor(host, order, writing)
     try:

@@ -19,7 +19,7 @@ EXAMPLES: dict[str, Example] = {}
 ALONE = {"upgrade [master|dev|check]"}
 """This needs another host, and is in tests/cli/test_selfupgrade.py."""
 
-RUN_VERBS = {"console", "reclaim", "start", "stop"}
+RUN_VERBS = {"console", "reclaim", "reload", "run", "start", "stop"}
 """What these do is in tests/cli/test_run*.py."""
 
 CFG = "/chyves/tank/guests/web/.config/.cfg"

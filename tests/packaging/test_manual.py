@@ -45,7 +45,8 @@ def test_mandoc_has_nothing_to_say() -> None:
 
 def test_sections_are_there_in_order() -> None:
     wanted = (
-        "NAME SYNOPSIS DESCRIPTION COMMANDS PROPERTIES ENVIRONMENT FILES LOGS JSON EXIT_STATUS"
+        "NAME SYNOPSIS DESCRIPTION COMMANDS PROPERTIES HOOKS ENVIRONMENT FILES LOGS JSON"
+        " EXIT_STATUS"
         " SIMULATED_HOST EXAMPLES DIAGNOSTICS COMPATIBILITY SEE_ALSO HISTORY AUTHORS"
     )
     assert [s.replace(" ", "_") for s in re.findall(r"^\.Sh (.*)$", PAGE, re.M)] == wanted.split()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disks of a guest that go back to a snapshot whenever it starts or reboots."""
+
+from collections.abc import Sequence
+
+from chyves.backend import zfs
+from chyves.backend.host import Host
+from chyves.errors import Conflict, NotFound
+from chyves.model import layout
+
+KEPT = ("", ".config", "logs")
+"""What of a guest does not go back: its properties, which say so, and its logs."""
+
+
+def revert(host: Host, pool: str, guest: str, label: str) -> str:
+    """Take the disks of a guest back to the snapshot ``label``, or to its newest if that is empty;
+    return which it was. Nothing runs on them.
+
+    Everything is looked at first. Raises NotFound if there is no such snapshot, Conflict if newer
+    ones would be lost.
+    """
+    root = layout.guest_dataset(pool, guest)
+    taken = zfs.snapshots(host, [root])
+    own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
+    if not own:
+        raise NotFound(
+            f"{guest} has no snapshot to go back to",
+            hint=f"chyves {guest} snapshot, or: chyves {guest} set revert_to_snapshot_method=off",
+        )
+    label = label or own[-1]
+    if label not in own:
+        raise NotFound(
+            f"no such snapshot: {guest}{label}",
+            hint=f"chyves {guest} set revert_to_snapshot=@<name>; chyves {guest} snapshot list",
+        )
+    for target in _targets(taken, root, label):
+        host.change("zfs", "rollback", target)
+    return label
+
+
+def _targets(taken: Sequence[zfs.Snapshot], root: str, label: str) -> list[str]:
+    """Return the snapshots of the disks; one that was added since is left as it is."""
+    targets = []
+    for dataset in dict.fromkeys(snapshot.dataset for snapshot in taken):
+        if dataset.removeprefix(root).lstrip("/") in KEPT:
+            continue
+        labels = [snapshot.label for snapshot in taken if snapshot.dataset == dataset]
+        if label not in labels:
+            continue
+        if newer := labels[labels.index(label) + 1 :]:
+            raise Conflict(
+                f"{dataset} has snapshots newer than {label}: {', '.join(newer)}",
+                hint="delete them, or let revert_to_snapshot name the newest",
+            )
+        targets.append(dataset + label)
+    return targets

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs of the administrator around the life of a guest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+from tests.cli.runs import Runs, run_on
+
+ALL = "/usr/local/etc/chyves/hooks"
+OWN = "/chyves/tank/guests/web/hooks"
+
+EVENTS = ("prestart", "poststart", "prestop", "poststop")
+
+
+@pytest.fixture
+def runs(chyves: Chyves) -> Iterator[Runs]:
+    with run_on(chyves) as runs:
+        runs.chyves("network bridge0 private")
+        yield runs
+
+
+def hook(runs: Runs, folder: str, event: str, script: str) -> Path:
+    file = runs.host.path(f"{folder}/{event}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.chmod(0o755)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def notes(runs: Runs) -> Path:
+    return runs.host.path("/tmp/notes")
+
+
+def noting(runs: Runs) -> str:
+    """Return a script that writes down what it is told."""
+    told = "$CHYVES_EVENT $CHYVES_POOL/$CHYVES_GUEST ${CHYVES_REASON:--} ${0##*/chyves/}"
+    return f'echo "{told}" >>{notes(runs)}'
+
+
+def told(runs: Runs) -> list[str]:
+    return notes(runs).read_text().splitlines() if notes(runs).exists() else []
+
+
+def test_each_is_told_what_happens_and_to_whom(runs: Runs) -> None:
+    for event in EVENTS:
+        hook(runs, ALL, event, noting(runs))
+    runs.create()
+    runs.install("web")
+    hook(runs, OWN, "prestart", noting(runs))
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    start = [
+        "prestart tank/web - hooks/prestart",
+        "prestart tank/web - tank/guests/web/hooks/prestart",
+        "poststart tank/web - hooks/poststart",
+    ]
+    assert told(runs) == start
+    runs.type("reboot")
+    runs.wait_for_reboots(1)
+    assert told(runs) == start, "a reboot is no start"
+    runs.chyves("web stop")
+    assert told(runs)[3:] == [
+        "prestop tank/web - hooks/prestop",
+        "poststop tank/web powered off hooks/poststop",
+    ]
+    runs.assert_nothing_left()
+
+
+def test_an_end_from_inside_is_an_end(runs: Runs) -> None:
+    hook(runs, ALL, "poststop", noting(runs))
+    runs.booted()
+    runs.type("panic")
+    runs.wait_for_phase("failed")
+    assert told(runs) == ["poststop tank/web crashed: triple fault hooks/poststop"]
+
+
+def test_a_prestart_that_fails_keeps_the_guest_from_starting(runs: Runs) -> None:
+    file = hook(runs, ALL, "prestart", "echo no licence >&2; exit 3")
+    runs.create()
+    runs.install("web")
+    done = runs.chyves("web start", code=Exit.HOST)
+    assert done.said == [
+        f"chyves: web: hook {ALL}/prestart: no licence",
+        "hint: see HOOKS in chyves(8)",
+    ]
+    assert runs.phase() == "stopped"
+    runs.assert_nothing_left()
+    file.unlink()
+    runs.chyves("web start")
+
+
+@pytest.mark.parametrize("event", ["poststart", "prestop", "poststop"])
+def test_the_failure_of_another_is_told_and_no_more(runs: Runs, event: str) -> None:
+    runs.create()
+    hook(runs, OWN, event, "exit 3")
+    runs.install("web")
+    started = runs.chyves("web start")
+    runs.wait_for_acpi()
+    stopped = runs.chyves("web stop")
+    assert stopped.out == "web: stopped\n"
+    complaint = f"hook {OWN}/{event}: exit code 3"
+    heard = [*started.said, *stopped.said, *runs.log("/chyves/tank/logs")]
+    assert sum(complaint in line for line in heard) == 1, heard
+
+
+def test_a_hook_has_only_so_much_time(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chyves.backend.hooks.SECONDS", 0.5)
+    hook(runs, ALL, "prestart", "sleep 600 & sleep 600")
+    runs.create()
+    runs.install("web")
+    done = runs.chyves("web start", code=Exit.HOST)
+    assert "no answer within 0.5 seconds" in done.said[0]
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "link", "mode"])
+def test_what_others_could_write_is_not_run(runs: Runs, what: str) -> None:
+    file = hook(runs, ALL, "prestart", noting(runs))
+    runs.create()
+    runs.install("web")
+    if what == "link":
+        file.rename(file.with_name("real"))
+        file.symlink_to("real")
+    elif what == "mode":
+        file.chmod(0o644)
+    else:
+        (file if what == "file" else file.parent).chmod(0o777)
+    done = runs.chyves("web start", code=Exit.HOST)
+    assert f"hook {ALL}/prestart is no" in done.said[0]
+    assert told(runs) == []
+    assert runs.phase() == "stopped"
+
+
+def test_a_dry_run_shows_hooks_and_runs_none(runs: Runs) -> None:
+    hook(runs, ALL, "prestart", noting(runs))
+    runs.create()
+    runs.install("web")
+    lines = runs.chyves("web start --dry-run").out.splitlines()
+    told_ = "CHYVES_EVENT=prestart CHYVES_GUEST=web CHYVES_POOL=tank"
+    assert f"env {told_} {ALL}/prestart" in lines
+    assert told(runs) == []

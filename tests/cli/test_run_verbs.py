@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``run``: a guest in the foreground; ``reload``; disks that go back at each start or reboot."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+from tests.cli.runs import Runs, run_on
+from tests.simulator.vms import Terminal, wait_for
+
+
+@pytest.fixture
+def runs(chyves: Chyves) -> Iterator[Runs]:
+    with run_on(chyves) as runs:
+        runs.chyves("network bridge0 private")
+        runs.create()
+        runs.install("web")
+        yield runs
+
+
+def wait_for_start(runs: Runs) -> None:
+    wait_for(lambda: runs.phase() == "running" and runs.seen()["pid"], "it runs", seconds=30)
+    runs.wait_for_acpi()
+
+
+def test_run_ends_with_the_guest(runs: Runs) -> None:
+    foreground = runs.process("web run -q")
+    wait_for_start(runs)
+    runs.type("reboot")
+    runs.wait_for_reboots(1)
+    assert foreground.poll() is None, "a reboot is no end"
+    runs.type("poweroff")
+    said = foreground.communicate(timeout=30)
+    assert foreground.returncode == 0
+    assert said[0].splitlines()[-1] == "web: ended: powered off"
+
+
+def test_run_tells_a_bad_end_by_its_exit_code(runs: Runs) -> None:
+    foreground = runs.process("web run -q")
+    wait_for_start(runs)
+    runs.type("panic")
+    said = foreground.communicate(timeout=30)
+    assert foreground.returncode == Exit.FAILED
+    assert "chyves: web: ended: crashed: triple fault" in said[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_run_stops_the_guest(runs: Runs, number: signal.Signals) -> None:
+    foreground = runs.process("web run -q")
+    wait_for_start(runs)
+    foreground.send_signal(number)
+    said = foreground.communicate(timeout=30)
+    assert foreground.returncode == 0, said
+    assert said[0].splitlines()[-1] == "web: stopped"
+    runs.assert_nothing_left()
+
+
+def test_a_second_signal_to_run_takes_the_power(runs: Runs) -> None:
+    runs.install("web", "hang")
+    foreground = runs.process("web run -q")
+    wait_for_start(runs)
+    mark = hook_that_touches(runs, "prestop")
+    foreground.terminate()
+    wait_for(mark.exists, "it is to stop", seconds=20)
+    time.sleep(0.5)  # behind the hook the button is pressed, which nobody sees
+    foreground.terminate()
+    foreground.communicate(timeout=30)
+    assert foreground.returncode == 0
+    assert runs.seen()["last_end"] == "powered off by force"
+
+
+def hook_that_touches(runs: Runs, event: str) -> Path:
+    mark = runs.host.path(f"/tmp/{event}")
+    hook = runs.host.path(f"/usr/local/etc/chyves/hooks/{event}")
+    hook.parent.mkdir(parents=True)
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.chmod(0o755)
+    return mark
+
+
+def test_run_stays_with_a_guest_that_runs_already(runs: Runs) -> None:
+    """As after a kill -9 of run: the guest has gone on, and its supervisor may be gone too."""
+    first = runs.process("web run -q")
+    wait_for_start(runs)
+    pid = runs.seen()["pid"]
+    first.kill()
+    first.communicate()
+    runs.supervisor().kill()
+    second = runs.process("web run -q")
+    wait_for(lambda: runs.phase() == "running", "it is taken over", seconds=20)
+    assert runs.seen()["pid"] == pid
+    runs.type("poweroff")
+    said = second.communicate(timeout=30)
+    assert second.returncode == 0, said
+
+
+def test_reload_takes_up_what_was_changed(runs: Runs) -> None:
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    runs.chyves("web set ram=512M")
+    done = runs.chyves("web reload")
+    assert [line.split(" (")[0] for line in done.out.splitlines()] == [
+        "web: stopped",
+        "web: running",
+    ]
+    first, second = runs.commands("bhyve")
+    assert ("256M" in first, "512M" in second) == (True, True)
+
+
+def test_reload_is_for_guests_that_run(runs: Runs) -> None:
+    assert runs.chyves("web reload").out == "web: not running\n"
+    assert runs.phase() == "stopped"
+
+
+def test_reload_stops_no_guest_that_could_not_start_again(runs: Runs) -> None:
+    runs.chyves("web start")
+    pid = runs.seen()["pid"]
+    runs.chyves("web set ram=9999G")
+    runs.chyves("web reload", code=Exit.PRECONDITION)
+    assert runs.seen()["pid"] == pid
+
+
+def test_a_reload_that_was_killed_is_completed_by_another(runs: Runs) -> None:
+    runs.install("web", "hang")
+    runs.chyves("web start")
+    runs.chyves("web set stop_timeout=60")
+    reload = runs.process("web reload -q")
+    mark = runs.host.path("/var/run/chyves/guests/web/reload")
+    wait_for(mark.exists, "it has begun", seconds=20)
+    reload.kill()
+    reload.communicate()
+    runs.install("web")
+    runs.supervisor().send_signal(signal.SIGUSR1)
+    runs.wait_for_phase("stopped")
+    assert runs.chyves("web reload").out.startswith("web: running (pid ")
+    runs.wait_for_acpi()
+    runs.chyves("web stop")
+    assert runs.chyves("web reload").out == "web: not running\n"
+
+
+def test_a_dry_reload_shows_both_halves(runs: Runs) -> None:
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    lines = runs.chyves("web reload --dry-run").out.splitlines()
+    assert lines[0] == "# press the power button of web"
+    assert lines[-1].startswith("bhyve ")
+    assert runs.phase() == "running"
+
+
+def ask(shell: Terminal, command: str) -> str:
+    """Type a command in a guest; return what comes up to the next prompt."""
+    shell.type(f"{command}\r")
+    return shell.expect("# ")
+
+
+@pytest.fixture
+def kiosk(runs: Runs) -> Runs:
+    """A guest whose disk says clean, and a snapshot of it; then it says dirty."""
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    ask(runs.shell(), "write note clean")
+    runs.chyves("web stop")
+    runs.chyves("web snapshot @clean")
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    ask(runs.shell(), "write note dirty")
+    return runs
+
+
+def test_the_disks_go_back_at_each_start(kiosk: Runs) -> None:
+    """To a snapshot from before the property was set: that stays as it is."""
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot=@clean revert_to_snapshot_method=start")
+    assert "zfs rollback tank/chyves/guests/web/disk0@clean" in (
+        kiosk.chyves("web start --dry-run").out
+    )
+    done = kiosk.chyves("web start")
+    assert done.said == ["web: its disks went back to @clean"]
+    shell = kiosk.shell()
+    assert "clean" in ask(shell, "cat note")
+    ask(shell, "write note dirty")
+    shell.type("reboot\r")
+    kiosk.wait_for_reboots(1)
+    assert "dirty" in ask(kiosk.shell(), "cat note"), "a reboot is no start"
+    assert kiosk.seen()["properties"]["revert_to_snapshot_method"] == "start"
+
+
+def test_the_disks_go_back_at_each_reboot(kiosk: Runs) -> None:
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot_method=reboot")
+    kiosk.chyves("web start")
+    kiosk.wait_for_acpi()
+    shell = kiosk.shell()
+    assert "dirty" in ask(shell, "cat note")
+    shell.type("reboot\r")
+    kiosk.wait_for_reboots(1)
+    assert "clean" in ask(kiosk.shell(), "cat note")
+
+
+def test_without_its_snapshot_a_guest_does_not_start(kiosk: Runs) -> None:
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot=@gone revert_to_snapshot_method=both")
+    done = kiosk.chyves("web start", code=Exit.NOT_FOUND)
+    assert done.said[0] == "chyves: web: no such snapshot: web@gone"
+    kiosk.chyves("web set revert_to_snapshot=@clean")
+    kiosk.chyves("web snapshot @newer")
+    done = kiosk.chyves("web start", code=Exit.CONFLICT)
+    assert "has snapshots newer than @clean: @newer" in done.said[0]
+    kiosk.assert_nothing_left()
+
+
+def test_a_guest_that_cannot_go_back_at_a_reboot_stays_off(kiosk: Runs) -> None:
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot=@clean revert_to_snapshot_method=reboot")
+    kiosk.chyves("web start")
+    kiosk.wait_for_acpi()
+    kiosk.chyves("web snapshot @newer")
+    kiosk.type("reboot")
+    seen = kiosk.wait_for_phase("failed")
+    assert "has snapshots newer than @clean" in seen["last_end"]
+    kiosk.assert_nothing_left()

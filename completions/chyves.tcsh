@@ -2,6 +2,7 @@
 # source this file in ~/.tcshrc
 complete chyves \
     'p/1/`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; chyves -q -H list | cut -f 1; chyves -q -H list groups | cut -f 1 | sed s,^,:,`/' \
+    'n/console/(reset tmux vnc)/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
     'n/disk/(add delete list resize)/' \

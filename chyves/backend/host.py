@@ -75,6 +75,15 @@ class Host:
         self.tell(3, shlex.join(argv))
         return self._told(self.runner.run(argv, timeout=timeout))
 
+    def attach(self, *argv: str, passing: Sequence[str] = ()) -> None:
+        """Become a program that a person works with; with --dry-run only note it. Variables of the
+        environment that are ``passing`` reach it. Raises Precondition if it is not there."""
+        if self.plan is not None:
+            self.plan.append(shlex.join(argv))
+            return
+        self.tell(3, shlex.join(argv))
+        self.runner.attach(argv, passing)
+
     def _told(self, result: Result) -> Result:
         if result.code:
             self.tell(3, f"{result.argv[0]} ended with {result.code}: {result.complaint()}")

@@ -64,14 +64,15 @@ def bhyve_pids(host: Host) -> dict[str, int]:
     return {vm: work.pid for vm, work in work_on_vms(host).items() if work.runs}
 
 
-def consoles(processes: Iterable[Process]) -> dict[str, int]:
-    """Return who has which serial port open with cu(1): ``{"nmdm50": 4711}``."""
-    found = {}
+def consoles(processes: Iterable[Process]) -> dict[str, list[Process]]:
+    """Return who has which serial port open with cu(1), which is two processes, by the port:
+    ``nmdm50``."""
+    found: dict[str, list[Process]] = {}
     for process in processes:
         program, *words = process.title.split()
         if program.rpartition("/")[2] == "cu" and "-l" in words[:-1]:
             device = words[words.index("-l") + 1].rpartition("/")[2]
-            found[device.removesuffix("B")] = process.pid
+            found.setdefault(device.removesuffix("B"), []).append(process)
     return found
 
 
@@ -100,7 +101,10 @@ def parts_of_guests(
     if missing := supervisors.keys() - known:  # supervisors of a simulated host are real processes
         processes += [process for process in running_processes() if process.pid in missing]
     at_consoles = {
-        pid: serials[port] for port, pid in consoles(processes).items() if port in serials
+        user.pid: serials[port]
+        for port, users in consoles(processes).items()
+        if port in serials
+        for user in users
     }
     found = []
     for process in processes:

@@ -5,19 +5,24 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from typing import IO, NamedTuple, Protocol
+from contextlib import ExitStack, suppress
+from typing import IO, NamedTuple, NoReturn, Protocol
 
-from chyves.errors import HostError
+from chyves.errors import HostError, Precondition
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin",
     "LC_ALL": "C.UTF-8",
     "HOME": "/",
 }
-"""All that a child sees of the environment; TERM is added where a person looks on."""
+"""All that a child sees of the environment, unless a person works with it."""
+
+PASSED = ("TERM", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR")
+"""What a program that a person works with needs of the environment to reach the terminal or the
+screen."""
 
 MISSING = 127
 """Exit code for a program that is not there, as a shell has it."""
@@ -83,8 +88,9 @@ class Runner(Protocol):
         """Let the output of one program be the input of another, and return how both ended;
         ``progress`` is told the number of bytes as they pass."""
 
-    def attach(self, argv: Sequence[str]) -> int:
-        """Run with the caller's terminal and return the exit code."""
+    def attach(self, argv: Sequence[str], passing: Sequence[str] = ()) -> NoReturn:
+        """Become the program, with the caller's terminal and these variables of its environment:
+        whoever kills this process kills that. Raises Precondition if it is not there."""
 
 
 class RealRunner:
@@ -153,12 +159,36 @@ class RealRunner:
                 results.append(Result(tuple(argv), code, "", text))
             return results[0], results[1]
 
-    def attach(self, argv: Sequence[str]) -> int:
-        terminal = {"TERM": os.environ.get("TERM", "dumb")}
-        try:
-            return subprocess.run(argv, env={**ENVIRONMENT, **terminal}, check=False).returncode
-        except FileNotFoundError as error:
-            raise HostError(f"{argv[0]}: not found") from error
+    def attach(self, argv: Sequence[str], passing: Sequence[str] = ()) -> NoReturn:
+        become(argv[0], argv, {**ENVIRONMENT, **person(passing)})
+
+
+def person(passing: Sequence[str] = ()) -> dict[str, str]:
+    """Return what a program sees of the environment that a person works with: who that is by the
+    password file, and what leads to the terminal or the screen."""
+    import pwd
+
+    names = [name for name in (*PASSED, *passing) if name in os.environ]
+    found = {name: os.environ[name] for name in names}
+    with suppress(KeyError):
+        own = pwd.getpwuid(os.getuid())
+        found |= {"HOME": own.pw_dir, "USER": own.pw_name, "LOGNAME": own.pw_name}
+        found |= {"SHELL": own.pw_shell} if own.pw_shell else {}
+    return found
+
+
+def become(file: str, argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Replace this process by a program, which is found as a shell finds it. Raises Precondition if
+    it is not there."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(file, list(argv), dict(environment))  # noqa: S606
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        raise Precondition(
+            f"{argv[0]}: {error.strerror}", hint=f"pkg search {argv[0]} finds what to install"
+        ) from error
 
 
 def _pump(sender: Child, receiver: Child, progress: Progress) -> None:

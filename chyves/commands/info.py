@@ -213,7 +213,7 @@ def _shown(
             used,
             now[guest.name],
             found.get((guest.pool, guest.name), ()),
-            attached.get(guest.value("serial"), 0),
+            next((user.pid for user in attached.get(guest.value("serial"), ())), 0),
         )
         for guest in chosen
     ]

@@ -122,7 +122,14 @@ GUEST_VERBS: dict[str, Entry] = {
         "Make guests of another one.",
     ),
     "console": Entry(
-        "console", "console", ("<guest> console",), "Talk to a guest over its serial port."
+        "console",
+        "console",
+        (
+            "<guest> console",
+            "<guest>[,...]|all console reset|tmux",
+            "<guest> console vnc",
+        ),
+        "Talk to a guest over its serial port, or see its screen.",
     ),
     "create": Entry(
         "create", "create", ("<guest>[,...] create [<size>] [<pool>]",), "Create guests."

@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from chyves.backend.host import Host, Process
-from chyves.backend.run import Child, Progress, Result, Stream
+from chyves.backend.run import Child, Progress, Result, Stream, become
 from chyves.backend.watch import Watch
 from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming, is_installed
 from chyves.simulator.world import World
@@ -83,8 +84,9 @@ class SimulatedRunner:
             code, complaint = execute_streaming(self.world, sink, stream, io.BytesIO())
             return sent, Result(tuple(sink), code, "", complaint)
 
-    def attach(self, argv: Sequence[str]) -> int:
-        return subprocess.run(self._command(argv), check=False).returncode
+    def attach(self, argv: Sequence[str], passing: Sequence[str] = ()) -> NoReturn:
+        own = self.world.bin / os.path.basename(argv[0])
+        become(str(own), argv, os.environ)
 
     def _command(self, argv: Sequence[str]) -> list[str]:
         if os.path.basename(argv[0]) not in PROGRAMS:

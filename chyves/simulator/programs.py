@@ -63,6 +63,7 @@ PROGRAMS = {
     "ps": Program("chyves.simulator.processes", "ps"),
     "service": Program("chyves.simulator.rc", "service"),
     "sysctl": Program("chyves.simulator.sysctl", "sysctl"),
+    "tmux": Program("chyves.simulator.tmux", "tmux"),
     "sysrc": Program("chyves.simulator.rc", "sysrc"),
     "uname": Program("chyves.simulator.hardware", "uname"),
     "uuidgen": Program("chyves.simulator.processes", "uuidgen"),

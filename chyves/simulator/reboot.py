@@ -16,7 +16,7 @@ from chyves.simulator.zfs import nodes
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.moves import Moves
 
-VOLATILE = ("interfaces", "kenv", "kernel", "messages", "nmdm", "opened", "sysctl", "vmm")
+VOLATILE = ("interfaces", "kenv", "kernel", "messages", "nmdm", "opened", "sysctl", "tmux", "vmm")
 """Tables of what the kernel has in memory."""
 
 _PATIENCE = 10.0

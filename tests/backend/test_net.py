@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -159,7 +160,7 @@ class Recorder:
     ) -> tuple[Result, Result]:
         raise NotImplementedError
 
-    def attach(self, argv: Sequence[str]) -> int:
+    def attach(self, argv: Sequence[str], passing: Sequence[str] = ()) -> NoReturn:
         raise NotImplementedError
 
 

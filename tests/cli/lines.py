@@ -50,6 +50,8 @@ CHANGING = [
     "web run",
     "web reclaim",
     "web console",
+    "web console reset",
+    "web console tmux",
 ]
 """All lines that only root may type."""
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The console of a guest as far as it needs no terminal, and the screen of one that has it."""
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+
+VNC = "web set loader=uefi uefi_console_output=vnc"
+
+
+def test_where_the_screen_is(guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_port=5907 uefi_vnc_pause_until_client_connect=yes -q")
+    done = guests("web console vnc")
+    assert done.out == "guest: web\naddress: 127.0.0.1\nport: 5907\nresolution: 800x600\n"
+    assert "web does not run: nothing is there to connect to yet" in done.said
+    assert any("ssh -L 5907:127.0.0.1:5907 " in line for line in done.said)
+    assert guests("web console vnc -H").out == "web\t127.0.0.1\t5907\t800x600\n"
+    assert guests.json("web console vnc") == {
+        "guest": "web",
+        "address": "127.0.0.1",
+        "port": "5907",
+        "resolution": "800x600",
+    }
+
+
+def test_everybody_may_ask_where_the_screen_is(
+    guests: Chyves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests(f"{VNC} -q")
+    monkeypatch.setenv("CHYVES_SIMULATE_USER", "nobody")
+    assert "port: 5900" in guests("web console vnc").out
+
+
+def test_a_guest_without_a_screen(guests: Chyves) -> None:
+    assert "uefi_console_output=vnc" in guests.refused("web console vnc", code=Exit.PRECONDITION)
+
+
+def test_a_screen_that_is_not_to_be_shown(guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_client=off -q")
+    assert "uefi_vnc_client=print" in guests.refused("web console vnc", code=Exit.PRECONDITION)
+
+
+def test_a_command_of_which_a_quote_stays_open(guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_client=custom -q")
+    guests("web set", "uefi_vnc_client_custom_cmd=vncviewer '%h", "-q")
+    assert "No closing quotation" in guests.refused("web console vnc", code=Exit.USAGE)
+
+
+def test_a_word_that_is_no_console(guests: Chyves) -> None:
+    assert "console [reset|tmux|vnc]" in guests.refused("web console vcn", code=Exit.USAGE)
+
+
+def test_a_guest_without_a_serial_port(guests: Chyves) -> None:
+    path = "/chyves/tank/guests/web/.config/.cfg"
+    text = guests.file(path)
+    guests.host.path(path).write_text(text.replace("serial=nmdm50\n", ""))
+    for line in ("web console", "web console reset", "web console tmux"):
+        assert "set serial=" in guests(line, code=Exit.PRECONDITION).err
+    done = guests("all console reset", code=Exit.PRECONDITION)
+    assert done.out == "db: nobody is at its console\n"
+
+
+def test_what_would_be_run(guests: Chyves) -> None:
+    assert guests("web console --dry-run").out.endswith("\ncu -l /dev/nmdm50B -s 9600\n")
+    (tmux,) = guests("all console tmux --dry-run").out.splitlines()
+    assert tmux.startswith("tmux new-session -d -s chyves -n db -c ")
+    assert tmux.endswith(" start ' ';' attach-session -t =chyves")

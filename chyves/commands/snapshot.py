@@ -2,7 +2,7 @@
 """``snapshot``: take, list, roll back to and delete snapshots of whole guests."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 
 import click
@@ -39,13 +39,23 @@ def take(app: App, label: str) -> None:
     inventory = _current(app)
     chosen = inventory.select(app.selector)
     label = kinds.snapshot_label(label) if label else time.strftime(AUTO_NAME)
-    now = guests.statuses(app.host, [guest.name for guest in chosen])
-    wanted = {guest.name: label if now[guest.name].is_down else label + LIVE for guest in chosen}
     with ExitStack() as held:
         for guest in sorted(chosen, key=lambda guest: guest.name):
             held.enter_context(locks.guest_lock(app.host, guest.name))
-        for pool in dict.fromkeys(guest.pool for guest in chosen):
-            _take_on(app, [guest for guest in chosen if guest.pool == pool], wanted)
+        now = guests.statuses(app.host, [guest.name for guest in chosen])
+        wanted = {name: label if seen.is_down else label + LIVE for name, seen in now.items()}
+        whole = [guest for guest in chosen if _is_whole(app, inventory, guest)]
+        for pool in dict.fromkeys(guest.pool for guest in whole):
+            _take_on(app, [guest for guest in whole if guest.pool == pool], wanted)
+
+
+def _is_whole(app: App, inventory: store.Inventory, guest: Guest) -> bool:
+    """Report a guest of which the disks are of different times."""
+    root = layout.guest_dataset(guest.pool, guest.name)
+    with app.report.item(guest.name):
+        guests.require_whole(guest.name, inventory.datasets.get(root))
+        return True
+    return False
 
 
 def _take_on(app: App, chosen: Sequence[Guest], wanted: dict[str, str]) -> None:
@@ -104,13 +114,16 @@ def roll_back(app: App, label: str) -> None:
     ZFS rolls back one dataset at a time. Until all are, the guest is marked and does not start;
     a rollback that was killed is run again.
     """
-    guest = _current(app).single(app.selector)
+    inventory = _current(app)
+    guest = inventory.single(app.selector)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         guests.require_down(app.host, guest.name, "roll back")
         root = layout.guest_dataset(guest.pool, guest.name)
         taken = zfs.snapshots(app.host, [root])
         label = _label(guest.name, root, taken, label)
-        targets, lost = _plan_rollback(app, root, taken, label)
+        targets, lost = _plan_rollback(root, taken, label)
+        for name in _added_since(inventory, root, {target.dataset for target in targets}):
+            app.report.warn(f"{name} is not in {label}: it stays as it is now")
         if lost:
             names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
@@ -121,10 +134,14 @@ def roll_back(app: App, label: str) -> None:
                 _keep_log(app, target, lost)
             else:
                 zfs.rollback(app.host, target.name)
+        if inventory.datasets[root].is_read_only:  # or nothing could be put in order
+            zfs.inherit_property(app.host, root, "readonly")
         with locks.host_lock(app.host):
             if app.host.plan is None:
                 for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
                     app.report.warn(f"{guest.name}: {note}")
+        if store.current(app.host, guest).is_template:
+            zfs.set_property(app.host, root, "readonly", "on")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
 
@@ -151,8 +168,14 @@ def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
     return interfaces
 
 
+def _added_since(inventory: store.Inventory, root: str, known: Collection[str]) -> list[str]:
+    """Return what is below a guest and was not there when a snapshot was taken."""
+    below = [name for name in inventory.datasets if name.startswith(f"{root}/")]
+    return sorted(name for name in below if name not in known and name != f"{root}/logs")
+
+
 def _plan_rollback(
-    app: App, root: str, taken: Sequence[zfs.Snapshot], label: str
+    root: str, taken: Sequence[zfs.Snapshot], label: str
 ) -> tuple[list[zfs.Snapshot], list[zfs.Snapshot]]:
     """Return the snapshots to go back to, properties last, and the newer ones that will go.
 
@@ -163,7 +186,6 @@ def _plan_rollback(
         own = [snapshot for snapshot in taken if snapshot.dataset == dataset]
         place = next((i for i, s in enumerate(own) if s.label == label), None)
         if place is None:
-            app.report.warn(f"{dataset} has no snapshot {label}: left as it is")
             continue
         targets.append(own[place])
         lost += own[place + 1 :]

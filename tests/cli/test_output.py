@@ -28,6 +28,7 @@ VARYING = {
     r"\(\d+\) ": "(PID) ",
     r'(?<="created": )\d+': "0",
     r'(?<="used": )\d+': "0",
+    r'(?<="free": )\d+(?=,?\n)': "0",
     r'(?<="freed": )\d+': "0",
     rf"\b{re.escape(__version__)}": "VERSION",
     r"freed [\d.]+[BKMG]": "freed 0B",

@@ -80,6 +80,43 @@ def test_two_guests_on_one_bridge(shell: Shell) -> None:
     assert not shell.world.path("/dev/vmm").exists()
 
 
+def test_ends_reboots_and_disks_that_go_back(shell: Shell) -> None:
+    """On two bridges, between which nothing passes."""
+    shell("network bridge1 private -q")
+    shell("network db remove tap51 -q")
+    shell("network db add tap bridge1 -q")
+    shell("web set eject_iso_on_n_reboot=2 revert_to_snapshot_method=reboot -q")
+    shell("web,db start tiny.iso")
+    web, db = log_in(shell, "web"), log_in(shell, "db")
+    address = re.search(r"inet addr:(10\.[\d.]+)", asked(db, "ifconfig eth0"))
+    assert address
+    assert " 0 packets received" in asked(web, f"ping -c 1 -W 1 {address[1]}")
+
+    asked(web, "write note clean")
+    web.type("poweroff\r")
+    wait_for(lambda: shell.guest("web")["phase"] == "stopped", "it is off", BOOT_SECONDS)
+    assert shell.guest("web")["last_end"] == "powered off"
+    web.kill()
+    shell("web snapshot @clean")
+
+    shell("web start tiny.iso")
+    web = log_in(shell, "web")
+    asked(web, "write note dirty")
+    web.type("reboot\r")
+    web.expect("login: ", BOOT_SECONDS)
+    web.type("root\r")
+    web.expect("# ")
+    assert "clean" in asked(web, "cat note"), "the ISO is in for one more reboot"
+    web.type("reboot\r")
+    wait_for(lambda: shell.guest("web")["phase"] == "loading", "the ISO is out", BOOT_SECONDS)
+    assert [end["reason"] for end in shell.guest("web")["exits"]] == ["reset", "reset"]
+    shell("web stop")
+
+    shell("db stop force")
+    assert shell.guest("db")["last_end"] == "powered off by force"
+    assert not shell.world.path("/dev/vmm").exists()
+
+
 def test_the_screen_of_a_guest(shell: Shell) -> None:
     firmware = shell.directory / "BHYVE.fd"
     firmware.write_bytes(bytes(1 << 20))

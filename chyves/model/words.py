@@ -23,7 +23,7 @@ def near(word: str, known: Iterable[str], what: str) -> str:
 
 
 _IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
-_NAMED = re.compile(r"((?:password|token)=)[^\s'&]+", re.IGNORECASE)
+_NAMED = re.compile(r"((?:password|secret|token|unique_id)=)[^\s'&]+", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:

@@ -18,7 +18,7 @@ def test_help_of_a_command_begins_with_its_forms(word: str, bare: Chyves) -> Non
     assert text.startswith("Usage: chyves ")
     assert all(f"chyves {form} [options]" in text for form in entry.synopsis)
     assert " --json Report as JSON." in text
-    if word != "help":
+    if word not in ("help", *TOP_COMMANDS.keys() & GUEST_VERBS.keys()):
         assert " ".join(bare(f"{word} --help").out.split()) == text
 
 

@@ -2,6 +2,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--regenerate", action="store_true", help="rewrite the golden files, to be read in a diff"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_ends_programs() -> None:
+    """A shell without job control lets what it runs in the background ignore SIGINT: the tests, and
+    so all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,13 +9,19 @@ SWEPT = "the next create or delete clears it away"
 
 
 def warn_of_unfinished(app: App, inventory: store.Inventory) -> None:
-    """Name each dataset that a verb has left halfway; not those that somebody is at work on."""
+    """Name each dataset that a verb has left halfway; not those that somebody is at work on, or
+    was until a moment ago."""
     for dataset in inventory.datasets.values():
         if not (dataset.unfinished or "/chyves/." in dataset.name):
             continue  # most are neither marked nor out of sight
         place = layout.classify(dataset.name)
         said = _what(dataset, place, inventory)
-        if said and place and not locks.is_held(app.host, _lock_of(place)):
+        if (
+            said
+            and place
+            and not locks.is_held(app.host, _lock_of(place))
+            and zfs.dataset(app.host, dataset.name) == dataset
+        ):
             app.report.warn(f"{dataset.name}: {said}")
     for pool in inventory.pools:
         if layout.PROMOTED_OVER in pool.config and not locks.is_held(app.host, layout.HOST_LOCK):

@@ -4,11 +4,10 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from chyves.model.interfaces import Interface
 from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
 from tests.guests import scripted_iso
-from tests.simulator.vms import Terminal, wait_for
+from tests.simulator.vms import Terminal, catches_sigterm, wait_for
 
 SHORT = 0.4
 """Seconds that a test is patient with a loader, or a guest, that does nothing."""
@@ -178,15 +177,6 @@ class Runs:
             terminal.close()
         self.chyves("all stop force -q")
         wait_for(lambda: not supervisors(self.chyves.directory), "all supervisors are gone")
-
-
-def catches_sigterm(pid: int) -> bool:
-    """Tell whether a process has a handler for SIGTERM, or has ended."""
-    with suppress(FileNotFoundError):
-        status = Path(f"/proc/{pid}/status").read_text()
-        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-        return bool(caught & 1 << (signal.SIGTERM - 1))
-    return True
 
 
 def supervisors(directory: Path) -> list[int]:

@@ -8,6 +8,7 @@ from chyves.simulator import faults
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.original import make_guest, make_pool, write
+from tests.cli.runs import Runs
 
 POOL = "/chyves/pool2/.config/pool.cfg"
 
@@ -76,7 +77,8 @@ def test_offline_is_refused_where_its_name_is_taken(two: Chyves) -> None:
 
 
 def test_nothing_is_put_away_while_a_guest_runs(two: Chyves) -> None:
-    two("mail start -q", code=Exit.PRECONDITION)
+    Runs(two).install("mail")
+    two("mail start -q")
     assert "guests run: mail" in two("dataset pool2 offline", code=Exit.BUSY).err
     two("mail reclaim")
     two("dataset pool2 offline")

@@ -10,6 +10,7 @@ from chyves.simulator import faults
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.original import make_guest, make_pool, write
+from tests.cli.runs import Runs
 
 
 @pytest.fixture
@@ -83,7 +84,8 @@ def test_a_pool_of_chyves_0_2_0_is_promoted(bare: Chyves) -> None:
 
 
 def test_nothing_moves_while_a_guest_runs(two: Chyves) -> None:
-    two("web start -q", code=Exit.PRECONDITION)
+    Runs(two).install("web")
+    two("web start -q")
     assert "guests run: web" in two("dataset pool2 promote", code=Exit.BUSY).err
     assert roles(two) == {"pool2": "secondary", "tank": "primary"}
 

@@ -5,6 +5,7 @@ import pytest
 
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
+from tests.cli.runs import Runs
 
 
 @pytest.fixture
@@ -86,7 +87,8 @@ def test_held_snapshots_are_named(two: Chyves) -> None:
 
 
 def test_running_guests_are_named(two: Chyves) -> None:
-    two("mail start -q", code=Exit.PRECONDITION)
+    Runs(two).install("mail")
+    two("mail start -q")
     refused = two("dataset pool2 uninstall force --yes", code=Exit.BUSY).err
     assert "guests run: mail" in refused
     assert "pool2/chyves" in two.datasets("pool2")

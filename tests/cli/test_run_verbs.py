@@ -42,7 +42,8 @@ def test_run_ends_with_the_guest(runs: Runs) -> None:
 
 def test_run_tells_a_bad_end_by_its_exit_code(runs: Runs) -> None:
     foreground = runs.process("web run -q")
-    wait_for_start(runs)
+    assert foreground.stdout
+    assert foreground.stdout.readline().startswith("web: running")
     runs.type("panic")
     said = foreground.communicate(timeout=30)
     assert foreground.returncode == Exit.FAILED

@@ -28,8 +28,6 @@ class Session(Terminal):
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         self.pid, descriptor = pty.fork()
         if self.pid == 0:
-            # A shell without job control ignores it for what it runs in the background: the tests.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(argv[0], argv, env)
         super().__init__(descriptor)
 

@@ -14,7 +14,7 @@ from chyves.simulator.bhyve.nmdm import is_nmdm
 from chyves.simulator.opened import holders
 from chyves.simulator.world import Machine, World
 from tests.guests import scripted_iso
-from tests.simulator.vms import ISO, Terminal, Vms, make_world, wait_for
+from tests.simulator.vms import ISO, Terminal, Vms, catches_sigterm, make_world, wait_for
 
 
 @pytest.fixture
@@ -152,6 +152,7 @@ def test_input_from_a_pipe_reaches_a_guest_that_comes_later(vms: Vms) -> None:
 
 def test_a_guest_does_not_wait_for_a_reader(vms: Vms) -> None:
     child = vms.boot("web", commands=("help",) * 500)
+    wait_for(lambda: catches_sigterm(child.pid), "web has its power button")
     child.terminate()
     assert child.wait(10) == 1
 

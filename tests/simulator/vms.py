@@ -4,6 +4,7 @@
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -22,6 +23,15 @@ def wait_for(truth: Callable[[], object], what: str, seconds: float = SECONDS) -
     while not truth():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.005)
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Tell whether a process has a handler for SIGTERM, or has ended."""
+    with contextlib.suppress(FileNotFoundError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught & 1 << (signal.SIGTERM - 1))
+    return True
 
 
 class Terminal:

@@ -117,13 +117,14 @@ def shut_down(app: App, chosen: list[Guest], seconds: int) -> None:
         wave = [by_name[name] for name in names]
         limit = max(1, round(force_at - time.monotonic()))
         now = ending.ask(app, wave, force=False, limit=limit)
+        if app.host.plan is not None:
+            continue
         asked += now
         share = (force_at - time.monotonic()) / (len(waves) - number)
         for _ in guests.wait_until_down(app.host, [one.name for one in now], share):
             pass
-    if app.host.plan is None:
-        for _ in ending.wait_for_ends(app, asked):
-            pass
+    for _ in ending.wait_for_ends(app, asked):
+        pass
 
 
 def end_boot(app: App) -> None:

@@ -7,9 +7,8 @@ import subprocess
 
 import psutil
 
-from tests.cli.runs import catches_sigterm
 from tests.e2e.conftest import CHYVES, Shell
-from tests.simulator.vms import wait_for
+from tests.simulator.vms import catches_sigterm, wait_for
 
 
 def test_a_guest_outlives_the_terminal_it_was_started_on(shell: Shell) -> None:

@@ -35,11 +35,7 @@ def bhyve(world: World, arguments: list[str], io: Io) -> int:
         with world.process(shlex.join(["bhyve", *arguments])) as process:
             return _Bhyve(world, process).main(arguments)
     except Stop as stop:
-        if stop.stdout:
-            io.out(stop.stdout)
-        if stop.stderr:
-            io.err(stop.stderr)
-        return stop.code
+        return stop.tell(io)
     except Abort as abort:
         io.err(abort.stderr)
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from chyves.simulator.bhyve import media, vmm
 from chyves.simulator.bhyve.exits import EEXIST, Stop, VmmError
 from chyves.simulator.bhyve.lpc import Console, Stdio, is_exclusive
 from chyves.simulator.bhyve.nmdm import Line, is_nmdm
+from chyves.simulator.bhyve.prompt import stay_at_prompt
 from chyves.simulator.bhyve.sizes import memory_size
 from chyves.simulator.opened import open_device
 from chyves.simulator.programs import Io
@@ -42,7 +43,9 @@ _FINDS_NOTHING = b"""\
 \r
 \r
 Type '?' for a list of commands, 'help' for more detailed help.\r
-OK """
+"""
+
+_PROMPT = b"OK "
 
 
 @dataclass
@@ -63,11 +66,7 @@ def bhyveload(world: World, arguments: list[str], io: Io) -> int:
         with world.process(shlex.join(["bhyveload", *arguments])):
             return _load(world, parse_orders(world, arguments))
     except Stop as stop:
-        if stop.stdout:
-            io.out(stop.stdout)
-        if stop.stderr:
-            io.err(stop.stderr)
-        return stop.code
+        return stop.tell(io)
 
 
 def parse_orders(world: World, arguments: list[str]) -> _Orders:
@@ -127,7 +126,8 @@ def _load(world: World, orders: _Orders) -> int:
     try:
         console.write(_BANNER)
         if not any(media.is_bootable(world.path(disk)) for disk in orders.disks):
-            return _prompt(console)
+            console.write(_FINDS_NOTHING)
+            return stay_at_prompt(console, _PROMPT, b"quit", lambda word: word + b" not found\r\n")
         console.write(_LOADS)
         record = vmm.find(world, orders.vm)
         boot = [*orders.disks]
@@ -155,28 +155,3 @@ def _open(world: World, orders: _Orders) -> None:
         vmm.set_up_memory(world, orders.vm, orders.memory, wired=orders.wired)
     except VmmError as error:
         raise Stop(1, f"{call}: {error}") from None
-
-
-def _prompt(console: Console) -> int:
-    """Stay at the loader's prompt until somebody types ``quit``."""
-    import select
-
-    console.write(_FINDS_NOTHING)
-    line = b""
-    while True:
-        select.select([console.descriptor], [], [])
-        data = console.read()
-        if not data and console.descriptor == 0:
-            select.select([], [], [])
-        for char in data.replace(b"\n", b"\r"):
-            if char != 13:
-                line += bytes([char])
-                console.write(bytes([char]))
-                continue
-            console.write(b"\r\n")
-            if line.strip() == b"quit":
-                return 0
-            if line.strip():
-                console.write(line.split()[0] + b" not found\r\n")
-            line = b""
-            console.write(b"OK ")

@@ -3,6 +3,8 @@
 
 import os
 
+from chyves.simulator.programs import Io
+
 EPERM, ENOENT, ENXIO, EACCES, EBUSY, EEXIST, EINVAL, ENOTTY = 1, 2, 6, 13, 16, 17, 22, 25
 EALREADY, EADDRINUSE, EADDRNOTAVAIL = 37, 48, 49
 
@@ -29,6 +31,14 @@ class Stop(Exception):
         self.code = code
         self.stderr = stderr
         self.stdout = stdout
+
+    def tell(self, io: Io) -> int:
+        """Say it; return the exit code."""
+        if self.stdout:
+            io.out(self.stdout)
+        if self.stderr:
+            io.err(self.stderr)
+        return self.code
 
 
 class Abort(Exception):

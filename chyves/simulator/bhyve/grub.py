@@ -8,7 +8,6 @@ the disk or CD that its ``linux``, ``kopenbsd`` or ``knetbsd`` names is what boo
 
 import os
 import re
-import select
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from chyves.simulator.bhyve.bhyveload import check_console
 from chyves.simulator.bhyve.exits import EEXIST, Stop, VmmError
 from chyves.simulator.bhyve.lpc import Console, Stdio
 from chyves.simulator.bhyve.nmdm import Line
+from chyves.simulator.bhyve.prompt import stay_at_prompt
 from chyves.simulator.bhyve.sizes import memory_size
 from chyves.simulator.opened import open_device
 from chyves.simulator.programs import Io
@@ -53,11 +53,7 @@ def grub_bhyve(world: World, arguments: list[str], io: Io) -> int:
         with world.process(shlex.join(["grub-bhyve", *arguments])):
             return _load(world, parse_orders(world, arguments))
     except Stop as stop:
-        if stop.stdout:
-            io.out(stop.stdout)
-        if stop.stderr:
-            io.err(stop.stderr)
-        return stop.code
+        return stop.tell(io)
 
 
 def parse_orders(world: World, arguments: list[str]) -> _Orders:
@@ -122,7 +118,7 @@ def _load(world: World, orders: _Orders) -> int:
         console.write(_MENU)
         disk = _boots_from(world, orders)
         if not disk:
-            return _prompt(console)
+            return stay_at_prompt(console, _PROMPT, b"exit", _refusal)
         console.write(f"Booting from {disk}\r\n".encode())
         record = vmm.find(world, orders.vm)
         vmm.update(world, orders.vm, record["generation"], loaded=True, boot=[disk])
@@ -169,24 +165,5 @@ def _open(world: World, orders: _Orders) -> None:
         raise Stop(1, f"{says}\nError in initializing VM") from None
 
 
-def _prompt(console: Console) -> int:
-    """Stay at the prompt until somebody types ``exit``."""
-    console.write(_PROMPT)
-    line = b""
-    while True:
-        select.select([console.descriptor], [], [])
-        data = console.read()
-        if not data and console.descriptor == 0:
-            select.select([], [], [])
-        for char in data.replace(b"\n", b"\r"):
-            if char != 13:
-                line += bytes([char])
-                console.write(bytes([char]))
-                continue
-            console.write(b"\r\n")
-            if line.strip() == b"exit":
-                return 0
-            if line.strip():
-                console.write(b"error: can't find command `" + line.split()[0] + b"'.\r\n")
-            line = b""
-            console.write(_PROMPT)
+def _refusal(word: bytes) -> bytes:
+    return b"error: can't find command `" + word + b"'.\r\n"

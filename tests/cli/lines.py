@@ -85,5 +85,5 @@ READING = [
     "firmware list",
 ]
 
-ALONE = ["dev zfs.top_datasets", "upgrade check"]
+ALONE = ["dev zfs.top_datasets", "upgrade check", "web console vnc"]
 """Lines that need a property set or another host: they have test files of their own."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from chyves.backend.guests import statuses
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
@@ -402,35 +401,6 @@ def runs_argv(runs: Runs, program: str) -> list[str]:
     """Return the argv that a dry start of web shows."""
     lines = runs.chyves("web start --dry-run").out.splitlines()
     return next(line.split() for line in lines if line.startswith(f"{program} "))
-
-
-def test_all_of_twenty(runs: Runs) -> None:
-    names = [f"g{number}" for number in range(20)]
-    runs.create(",".join(names))
-    for name in names:
-        runs.install(name)
-    before = len(runs.chyves.commands())
-    runs.chyves("g0 start")
-    of_one = programs_of(runs, before, "g0")
-    before = len(runs.chyves.commands())
-    runs.chyves("all start")
-    for name in names[1:]:
-        assert programs_of(runs, before, name) == of_one
-    assert len({s.supervisor for s in statuses(runs.host, names).values()}) == 20
-    assert len(runs.programs()) == len(runs.vms()) == 20
-    before = len(runs.chyves.commands())
-    assert runs.chyves("all stop").out.count(": stopped\n") == 20
-    assert [argv[0] for argv in runs.chyves.commands()[before:]].count("bhyvectl") == 20
-    runs.assert_nothing_left()
-    taps = [runs.tap(f"tap{number}") for number in range(50, 70)]
-    assert not any(tap.up or tap.opened_by for tap in taps)
-
-
-def programs_of(runs: Runs, since: int, name: str) -> list[str]:
-    """Return the programs that were started for one guest only."""
-    tap = runs.seen(name)["properties"]["net_ifaces"]
-    own = (f"chy-{name}", tap)
-    return [argv[0] for argv in runs.chyves.commands()[since:] if any(word in argv for word in own)]
 
 
 def test_start_looks_once_for_all_guests(runs: Runs) -> None:

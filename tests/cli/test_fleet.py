@@ -11,9 +11,9 @@ from chyves.backend import net
 from chyves.backend.guests import Status, statuses
 from tests.bench.memory import private_memory
 from tests.cli.conftest import Chyves
-from tests.cli.runs import Runs, catches_sigterm, run_on
+from tests.cli.runs import Runs, run_on
 from tests.guests import scripted_iso
-from tests.simulator.vms import wait_for
+from tests.simulator.vms import catches_sigterm, wait_for
 
 GUESTS = 50
 NAMES = [f"g{number}" for number in range(GUESTS)]

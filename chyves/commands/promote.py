@@ -8,12 +8,14 @@ is done by the next promote if this one is killed.
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from chyves.app import App
 from chyves.backend import locks, store, zfs
+from chyves.backend.copying import bytes_in, copy_folder
+from chyves.backend.run import Progress
 from chyves.commands.offline import guests_at_rest
 from chyves.errors import Busy, ChyvesError, Conflict, Precondition
 from chyves.model import kinds, layout
@@ -121,7 +123,9 @@ def _require_room(app: App, old: str, new: str) -> None:
 def _copy_all(app: App, parts: Sequence[zfs.Dataset], old: str, new: str) -> list[str]:
     """Copy all that only a primary pool has; return the new datasets. What fails is taken back."""
     try:
-        copied = [_copy_dataset(app, dataset, old, new, parts) for dataset in parts]
+        tops = [f"{layout.root_mountpoint(old)}/{part}" for part in PARTS]
+        with app.output.progress(new, lambda: bytes_in(app.host, tops)) as told:
+            copied = [_copy_dataset(app, dataset, old, new, told, parts) for dataset in parts]
         for path in (layout.defaults_config, layout.global_config):
             _copy_file(app, path(old), path(new))
     except BaseException:
@@ -132,7 +136,12 @@ def _copy_all(app: App, parts: Sequence[zfs.Dataset], old: str, new: str) -> lis
 
 
 def _copy_dataset(
-    app: App, dataset: zfs.Dataset, old: str, new: str, all_: Iterable[zfs.Dataset]
+    app: App,
+    dataset: zfs.Dataset,
+    old: str,
+    new: str,
+    progress: Progress,
+    all_: Iterable[zfs.Dataset] = (),
 ) -> str:
     """Make a dataset on the new pool with all files of one on the old pool."""
     name = layout.root_dataset(new) + dataset.name.removeprefix(layout.root_dataset(old))
@@ -145,41 +154,9 @@ def _copy_dataset(
     below = [
         os.path.basename(one.name) for one in all_ if os.path.dirname(one.name) == dataset.name
     ]
-    app.host.note(f"cp -Rp {source}/ {target}", lambda: _copy_tree(app, source, target, below))
+    copy = partial(copy_folder, app.host, source, target, progress, without=below)
+    app.host.note(f"cp -Rp {source}/ {target}", copy)
     return name
-
-
-def _copy_tree(app: App, source: str, target: str, but: Sequence[str]) -> None:
-    """Copy a folder, but for what is mounted in it, and wait until it is on disk."""
-    app.output.detail(f"copying {source} to {target}")
-    top = str(app.host.path(source))
-    try:
-        app.host.may_write(f"{target}/x")
-        shutil.copytree(
-            top,
-            app.host.path(target),
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=lambda folder, _: but if folder == top else [],
-        )
-        for folder, _, names in os.walk(app.host.path(target)):
-            for name in names:
-                _sync(os.path.join(folder, name))
-    except (OSError, shutil.Error) as error:
-        raise Precondition(
-            f"cannot copy {source} to {target}: {error}",
-            hint="see zfs get readonly,available,mounted",
-        ) from error
-
-
-def _sync(path: str) -> None:
-    if os.path.islink(path) or not os.path.isfile(path):
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _copy_file(app: App, source: str, target: str) -> None:
@@ -241,5 +218,5 @@ def _leave(app: App, name: str, old: str, new: str, copied: Sequence[str]) -> No
     there = layout.root_dataset(new) + name.removeprefix(layout.root_dataset(old))
     is_late = there not in copied and zfs.dataset(app.host, there) is None
     if is_late and not dataset.is_unfinished:
-        _copy_dataset(app, dataset, old, new, [])
+        _copy_dataset(app, dataset, old, new, lambda _: None)
     zfs.destroy(app.host, name)

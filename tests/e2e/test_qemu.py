@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.qemu, pytest.mark.timeout(300)]
 
 BOOT_SECONDS = 90.0
 
+VNC_PORTS = 5900
+"""The port of display 0 of VNC."""
+
 
 def linux() -> Path:
     try:
@@ -117,19 +120,40 @@ def test_ends_reboots_and_disks_that_go_back(shell: Shell) -> None:
     assert not shell.world.path("/dev/vmm").exists()
 
 
+def snapshot(shell: Shell, port: int, password: str) -> tuple[int, Path]:
+    """Take a picture of a screen with a VNC client, as a person who is asked for a password."""
+    picture = shell.directory / "screen.jpg"
+    picture.unlink(missing_ok=True)
+    argv = [need("vncsnapshot"), "-allowblank", f"127.0.0.1:{port - VNC_PORTS}", str(picture)]
+    client = Session(argv, shell.env)
+    try:
+        client.expect("Password: ")
+        client.type(f"{password}\n")
+        return client.wait(), picture
+    finally:
+        client.close()
+
+
 def test_the_screen_of_a_guest(shell: Shell) -> None:
-    firmware = shell.directory / "BHYVE.fd"
-    firmware.write_bytes(bytes(1 << 20))
+    """It shows a picture to who has its password."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    firmware = shell.directory / "BHYVE.fd"
+    firmware.write_bytes(bytes(1 << 20))
     shell(f"firmware import {firmware} -q")
     shell(
-        f"web set loader=uefi uefi_firmware=BHYVE.fd uefi_console_output=vnc "
-        f"uefi_vnc_ip=127.0.0.1 uefi_vnc_port={port}"
+        "web set loader=uefi uefi_firmware=BHYVE.fd uefi_console_output=vnc "
+        f"uefi_vnc_password_file=vnc uefi_vnc_port={port}"
     )
+    secret = shell.world.path("/chyves/tank/guests/web/vnc")
+    secret.touch(0o600)
+    secret.write_text("sesame")
     shell("web start tiny.iso")
-    wait_for(lambda: shell.guest("web")["pid"], "it runs")
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as screen:
-        assert screen.recv(12).startswith(b"RFB 003.")
+    code, picture = snapshot(shell, port, "sesame")
+    assert code == 0
+    assert picture.read_bytes().startswith(b"\xff\xd8\xff"), "it is a JPEG"
+    code, picture = snapshot(shell, port, "barley")
+    assert code != 0
+    assert not picture.exists()
+    assert "sesame" not in (shell.directory / "commands.log").read_text()
     shell("web stop force")
-    assert shell.guest("web")["phase"] == "stopped"

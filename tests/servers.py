@@ -7,7 +7,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +53,8 @@ class WebServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.requests.append(Request(self.path, dict(self.headers)))
-                web.answer(self)
+                with suppress(ConnectionError):  # of who wants no more of it
+                    web.answer(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -138,10 +139,11 @@ class _FtpSession(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self._say("220 ready")
         self._offset = 0
-        while line := self.rfile.readline().decode().strip():
-            self.server.commands.append(line)
-            command, _, word = line.partition(" ")
-            getattr(self, f"_{command.lower()}", self._unknown)(word)
+        with suppress(ConnectionError):
+            while line := self.rfile.readline().decode().strip():
+                self.server.commands.append(line)
+                command, _, word = line.partition(" ")
+                getattr(self, f"_{command.lower()}", self._unknown)(word)
 
     def _say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())

@@ -22,6 +22,9 @@ BOOT_SECONDS = 90.0
 VNC_PORTS = 5900
 """The port of display 0 of VNC."""
 
+FAULTS = bytes.fromhex("fa 0f 01 1e 10 7c cc").ljust(510, b"\0") + b"\x55\xaa"
+"""A boot sector that ends in a triple fault: cli; lidt [0x7c10], of which all is zero; int3."""
+
 
 def linux() -> Path:
     try:
@@ -117,6 +120,19 @@ def test_ends_reboots_and_disks_that_go_back(shell: Shell) -> None:
 
     shell("db stop force")
     assert shell.guest("db")["last_end"] == "powered off by force"
+    assert not shell.world.path("/dev/vmm").exists()
+
+
+def test_a_crash_loop_ends(shell: Shell) -> None:
+    with shell.world.path("/dev/zvol/tank/chyves/guests/web/disk0").open("r+b") as disk:
+        disk.write(FAULTS)
+    shell("web set on_crash=restart")
+    shell("web start")
+    wait_for(lambda: shell.guest("web")["phase"] == "failed", "it is given up", 120.0)
+    web = shell.guest("web")
+    assert web["last_end"].startswith("given up after 6 crashes in a row")
+    assert all(end["reason"].endswith("crashed: triple fault") for end in web["exits"])
+    assert not web["supervisor"]
     assert not shell.world.path("/dev/vmm").exists()
 
 

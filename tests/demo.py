@@ -27,6 +27,7 @@ from tests.guests import MissingPackages, scripted_iso, tiny_linux
 
 CHYVES = (sys.executable, "-m", "chyves")
 SECRET = "written-by-alice"
+SPOILT = "written-by-mistake"
 """What alice writes on her disk."""
 
 
@@ -136,6 +137,12 @@ class Console:
             patience = 5
         self.enter("root")
 
+    def reboot(self) -> None:
+        """Reboot the guest from inside, and log in again."""
+        os.write(self._terminal, b"reboot\r")
+        self.wait_for(r"login: $", 90)
+        self.enter("root")
+
     def enter(self, line: str) -> str:
         """Type a line, and return what the guest answers before its next prompt."""
         os.write(self._terminal, line.encode() + b"\r")
@@ -155,9 +162,10 @@ class Console:
         return seen
 
     def leave(self) -> None:
-        """Type ``~.`` at the beginning of a line."""
-        self.enter("")
-        os.write(self._terminal, b"~.")
+        """Log out, and type ``~.`` at the beginning of a line."""
+        os.write(self._terminal, b"exit\r")
+        self.wait_for(r"login: $", 30)
+        os.write(self._terminal, b"\r~.")
         while text := self._read():
             show(text)
 
@@ -216,6 +224,7 @@ def set_up(demo: Demo) -> None:
 
 
 def run_guests(demo: Demo) -> None:
+    demo.type("alice set eject_iso_on_n_reboot=2")
     demo.type("alice,bob start tiny.iso")
     for name in ("alice", "bob"):
         guest = demo.guest(name)
@@ -234,6 +243,16 @@ def run_guests(demo: Demo) -> None:
         console.enter("sync")
     demo.type("alice snapshot @noted")
     demo.type("info -svz")
+
+
+def reboot_inside(demo: Demo) -> None:
+    with demo.console("alice") as console:
+        console.reboot()
+        note = console.enter("cat note")
+        expect(SECRET in note, "what alice wrote is not there after her reboot")
+        console.enter(f"write note {SPOILT}")
+    codes = [end["code"] for end in demo.guest("alice")["exits"]]
+    expect(codes == [0], f"alice's bhyve ended with {codes}, not with one reboot")
 
 
 def find_address(text: str) -> str:
@@ -255,9 +274,19 @@ def stop_guests(demo: Demo) -> None:
         expect(guest["exits"][-1]["code"] == 1, f"{name} did not power off by itself")
     names = {snapshot["name"] for snapshot in demo.ask("list", "snapshots", "alice")}
     expect("@noted-LIVE-SYSTEM" in names, f"the snapshot is not in the list: {sorted(names)}")
+
+
+def roll_back(demo: Demo) -> None:
+    expect(is_on_disk(demo, SPOILT), "what alice wrote last is not on her disk")
+    demo.type("alice snapshot rollback @noted-LIVE-SYSTEM --yes")
+    expect(is_on_disk(demo, SECRET), "what alice wrote is not on her disk")
+    expect(not is_on_disk(demo, SPOILT), "what alice wrote by mistake is still on her disk")
+
+
+def is_on_disk(demo: Demo, text: str) -> bool:
     disk = demo.host / "root/dev/zvol/tank/chyves/guests/alice/disk0"
     with disk.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        expect(content.find(SECRET.encode()) >= 0, "what alice wrote is not on her disk")
+        return content.find(text.encode()) >= 0
 
 
 def main() -> int:
@@ -270,7 +299,9 @@ def main() -> int:
         demo = Demo(directory, choose_guest(directory))
         set_up(demo)
         run_guests(demo)
+        reboot_inside(demo)
         stop_guests(demo)
+        roll_back(demo)
     except Untrue as error:
         show(f"\n\nThe demo has failed: {error}\n")
         return 1

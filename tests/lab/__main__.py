@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from tests.guests.linux import MissingPackages, tiny_linux
-from tests.lab import machine, recipe
+from tests.lab import machine, recipe, warm
 from tests.lab.contract.compare import REAL, RECORDED, disagreements, load_recorded, simulate
 from tests.lab.contract.recording import load
 from tests.lab.recipe import Built
@@ -71,6 +71,8 @@ def _inside(built: Built, release: str, command: Sequence[str], out: Path) -> in
         "CHYVES_LAB_GUEST": str(tiny_linux()),
         "PYTHONPATH": "/opt/lab/python",
     }
+    out.mkdir(exist_ok=True)
+    warm.compile_library(out)
     return machine.run(
         built,
         command,

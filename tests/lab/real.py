@@ -7,7 +7,6 @@ Their pools are files; what is in them is mounted below the root of the simulate
 
 import inspect
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,10 @@ from typing import BinaryIO
 
 import pytest
 
-from chyves.backend.run import ENVIRONMENT
 from chyves.simulator import programs
 from chyves.simulator.programs import Io, Program
 from chyves.simulator.world import Machine, World
+from tests.lab import warm
 from tests.prepared import made_afresh
 
 DEADLINE = 20.0
@@ -81,14 +80,15 @@ def _create(world: World, pool: str, size: int) -> None:
         file.truncate(size)
     (world.root / pool).rmdir()
     argv = ("zpool", "create", "-f", "-R", str(world.root), pool, str(vdev))
-    subprocess.run(argv, capture_output=True, env=dict(ENVIRONMENT), check=True)
+    code, _, complaint = warm.run(argv)
+    assert code == 0, complaint
 
 
 def _destroy(pool: str) -> None:
     """Destroy a pool, as soon as its volumes are closed by those who look at new devices."""
     deadline = time.monotonic() + DEADLINE
-    while subprocess.run(["zpool", "destroy", "-f", pool], capture_output=True).returncode:
-        if subprocess.run(["zpool", "list", pool], capture_output=True).returncode:
+    while warm.run(["zpool", "destroy", "-f", pool])[0]:
+        if warm.run(["zpool", "list", pool])[0]:
             break
         if time.monotonic() > deadline:
             raise TimeoutError(f"the pool {pool} cannot be destroyed")
@@ -108,10 +108,10 @@ def zpool(world: World, arguments: list[str], io: Io) -> int:
 
 
 def _run(world: World, argv: list[str], io: Io) -> int:
-    done = subprocess.run(argv, input=io.stdin.read(), capture_output=True, env=dict(ENVIRONMENT))
-    _write(world, done.stdout, io.stdout)
-    _write(world, done.stderr, io.stderr)
-    return done.returncode
+    code, out, complaint = warm.run(argv, io.stdin.read())
+    _write(world, out, io.stdout)
+    _write(world, complaint, io.stderr)
+    return code
 
 
 def _write(world: World, said: bytes, stream: BinaryIO) -> None:

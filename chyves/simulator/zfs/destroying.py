@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting, names, nodes
+from chyves.simulator.zfs import contents, mounting, names, nodes, resuming
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError, UsageError
 from chyves.simulator.zfs.moves import Moves, changing
@@ -180,6 +180,7 @@ def destroy_dataset(datasets: Datasets, moves: Moves, name: str) -> None:
         raise RefusedError(f"{action}: dataset already exists")
     if datasets.snapshots(name) or (record["type"] == VOLUME and nodes.is_open(datasets, name)):
         raise RefusedError(f"{action}: dataset is busy")
+    resuming.drop(datasets, moves, name)
     moves.discard(contents.stored(datasets.world, record))
     if record["type"] == VOLUME:
         nodes.vanish(datasets, moves, name)

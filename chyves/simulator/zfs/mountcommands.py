@@ -69,6 +69,8 @@ def _is_due(datasets: Datasets, name: str, *, automatic: bool) -> bool:
     record = datasets[name]
     if record["type"] != FILESYSTEM or "mounted" in record:
         return False
+    if automatic and record.get("incomplete"):
+        return False
     return not automatic or datasets.value(name, "canmount") == "on"
 
 
@@ -81,6 +83,11 @@ def _check_mountable(datasets: Datasets, name: str) -> None:
         raise RefusedError(f"{action}: no mountpoint set")
     if datasets.value(name, "canmount") == "off":
         raise RefusedError(f"{action}: 'canmount' property is set to 'off'")
+    if datasets[name].get("incomplete"):
+        raise RefusedError(
+            f'{action}: Contains partially-completed state from "zfs receive -s", which can be'
+            ' resumed with "zfs send -t"'
+        )
     if "mounted" in datasets[name]:
         raise RefusedError(f"{action}: filesystem already mounted")
 

@@ -52,7 +52,7 @@ def appear_for_new(datasets: Datasets, moves: Moves, name: str) -> None:
 
 def refresh(datasets: Datasets, moves: Moves, name: str) -> None:
     """Make or remove the node as the volmode in force demands."""
-    if mode(datasets, name) == "none" or " " in name:
+    if mode(datasets, name) == "none" or " " in name or datasets[name].get("incomplete"):
         vanish(datasets, moves, name)
         return
     node = _path(datasets, name)

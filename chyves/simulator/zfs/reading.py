@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chyves.simulator.state import Record
-from chyves.simulator.zfs import names, properties
+from chyves.simulator.zfs import names, properties, resuming
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.properties import Kind, Property, Setting
 from chyves.simulator.zfs.sizes import nice_bytes, nice_number, parse_number
@@ -67,7 +67,7 @@ class Reader:
             "userrefs": lambda name: str(len(datasets[name].get("holds", ()))),
             "filesystem_count": lambda name: properties.UNLIMITED,
             "snapshot_count": lambda name: properties.UNLIMITED,
-            "receive_resume_token": lambda name: None,
+            "receive_resume_token": lambda name: resuming.token_of(datasets[name]),
             "encryptionroot": lambda name: None,
             "keystatus": lambda name: None,
             "redact_snaps": lambda name: None,

@@ -6,14 +6,25 @@ The stream is read without holding the lock of the host: its content is put toge
 """
 
 import time
+from contextlib import suppress
 from os.path import commonpath
 from pathlib import Path
+from typing import NamedTuple
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting, names, properties, setting, stream
+from chyves.simulator.zfs import (
+    contents,
+    mounting,
+    names,
+    properties,
+    resuming,
+    setting,
+    stream,
+)
 from chyves.simulator.zfs.creating import create_ancestors
 from chyves.simulator.zfs.datasets import Datasets
+from chyves.simulator.zfs.destroying import destroy_dataset
 from chyves.simulator.zfs.errors import RefusedError, UsageError
 from chyves.simulator.zfs.moves import changing, remove
 from chyves.simulator.zfs.names import DATASETS, FILESYSTEM, SNAPSHOT, VOLUME
@@ -79,12 +90,18 @@ def _read_wish(arguments: list[str]) -> Wish:
 
 
 def _abort(world: World, target: str) -> int:
-    with world.reading():
+    with changing(world) as (datasets, moves):
         try:
-            Datasets(world).open(target, DATASETS)
+            record = datasets.open(target, DATASETS)
         except RefusedError as refused:
             raise UsageError(refused.message) from None
-    raise RefusedError(f"'{target}' does not have any resumable receive state to abort")
+        if not record.get("partial"):
+            raise RefusedError(f"'{target}' does not have any resumable receive state to abort")
+        if record.get("incomplete"):
+            destroy_dataset(datasets, moves, target)
+        else:
+            resuming.drop(datasets, moves, target)
+    return 0
 
 
 def _check_properties(major: int, wish: Wish) -> None:
@@ -153,6 +170,8 @@ def _receive_one(
         known = _is_known(datasets, name, begin)
         before = None if known else _check(datasets, wish, name, begin)
         source = contents.stored(world, datasets[before]) if before else None
+        if "resume" in begin:
+            source = world.store / datasets[name]["partial"]["content"]
     if "v" in wish.letters:
         if begin.get("clone") and before:
             io.out(f"found clone origin {before}")
@@ -163,18 +182,27 @@ def _receive_one(
     if dry or known:
         if known and "v" in wish.letters:
             io.out(f"snap {destination} already exists; ignoring")
-        _read_content(reader, None, action)
+        if not _read_content(reader, None).is_whole:
+            raise _cut_short(action)
         return []
     staged = world.store / contents.fresh()
+    token = ""
     try:
         _stage(staged, source, begin)
-        _read_content(reader, staged, action)
+        came = _read_content(reader, staged)
         with changing(world) as (datasets, moves):
             _check(datasets, wish, name, begin)
-            settle(datasets, moves, wish, destination, begin, before, staged)
+            if came.is_whole:
+                settle(datasets, moves, wish, destination, begin, before, staged)
+            elif "s" in wish.letters:
+                token = resuming.keep(datasets, moves, name, begin, before, came.records, staged)
+        if not (came.is_whole or token):
+            raise _cut_short(action)
     except BaseException:
         remove(staged)
         raise
+    if token:
+        raise _cut_short(action, token)
     if "v" in wish.letters:
         seconds = max(1, int(time.time() - started))
         count = reader.count - read_before
@@ -194,8 +222,11 @@ def _check(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) -> s
     """Raise RefusedError unless the stream can be received; returns the snapshot it builds on."""
     if not is_root():
         raise RefusedError(f"{NEW}: permission denied")
-    if wants_new(begin):
+    if "resume" in begin:
+        resuming.check(datasets, name, begin)
+    elif wants_new(begin):
         _check_new(datasets, wish, name, begin)
+    if wants_new(begin):
         return _origin(datasets, name, begin) if begin["fromguid"] else ""
     if name not in datasets:
         raise RefusedError(f"{INCREMENTAL}: destination '{name}' does not exist")
@@ -211,6 +242,8 @@ def _check(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) -> s
         raise RefusedError(
             f"{INCREMENTAL}: destination {name} has been modified\nsince most recent snapshot"
         )
+    if "resume" not in begin and datasets[name].get("partial"):
+        raise RefusedError(f"{INCREMENTAL}: destination {name} {resuming.STATE}")
     return matching[0]
 
 
@@ -229,6 +262,8 @@ def _check_new(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) 
         return
     if "F" not in wish.letters:
         raise RefusedError(f"{NEW}: destination '{name}' exists\nmust specify -F to overwrite it")
+    if datasets[name].get("partial"):
+        raise RefusedError(f"{NEW}: destination {name} {resuming.STATE}")
     taken = datasets.snapshots(name)
     if taken:
         raise RefusedError(
@@ -272,14 +307,32 @@ def _stage(staged: Path, source: Path | None, begin: stream.Record) -> None:
         staged.mkdir()
 
 
-def _read_content(reader: stream.Reader, staged: Path | None, action: str) -> None:
-    try:
+class _Came(NamedTuple):
+    """How much of the content of a stream has come: all of it, or some records."""
+
+    is_whole: bool
+    records: int
+
+
+def _read_content(reader: stream.Reader, staged: Path | None) -> _Came:
+    count = 0
+    with suppress(stream.TruncatedError):
         while (found := reader.record()) is not None:
             record, data = found
             if record["record"] == "end":
-                return
+                return _Came(True, count)
             if staged:
                 stream.apply(staged, record, data)
-    except stream.TruncatedError:
-        pass
-    raise RefusedError(f"{action}: incomplete stream")
+            count += 1
+    return _Came(False, count)
+
+
+def _cut_short(action: str, token: str = "") -> RefusedError:
+    if not token:
+        return RefusedError(f"{action}: incomplete stream")
+    return RefusedError(
+        f"{action}: checksum mismatch or incomplete stream.\n"
+        "Partially received snapshot is saved.\n"
+        "A resuming stream can be generated on the sending system by running:\n"
+        f"    zfs send -t {token}"
+    )

@@ -2,12 +2,13 @@
 """``zfs send``."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, names, stream
+from chyves.simulator.zfs import contents, names, resuming, stream
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError, UsageError
 from chyves.simulator.zfs.names import ANYTHING, DATASETS, SNAPSHOT, VOLUME
@@ -48,12 +49,14 @@ class Part(NamedTuple):
     is_volume: bool
     shown_from: str
     size: int
+    resume: int = 0
+    """How many records of the content have been received."""
 
 
 def zfs_send(world: World, arguments: list[str], io: Io) -> int:
     """``zfs send``."""
     letters: set[str] = set()
-    source = ""
+    source = token = ""
     options = Options(arguments, ":i:I:RsDpVvnPLeht:cwbd:SX:", long=_LONG)
     for letter, argument in options:
         letters.add(letter)
@@ -61,8 +64,12 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
             if source:
                 raise UsageError
             source = argument
-    if letters & {"t", "S", "d"}:
-        raise RefusedError("the simulated host cannot resume, save or redact streams")
+        elif letter == "t":
+            token = argument
+    if letters & {"S", "d"}:
+        raise RefusedError("the simulated host cannot save or redact streams")
+    if token:
+        return _resume(world, token, letters, options.rest, io)
     if not options.rest:
         raise UsageError("missing snapshot argument")
     if len(options.rest) > 1:
@@ -92,6 +99,22 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
     return _write(io, package, parts)
 
 
+def _resume(world: World, token: str, letters: set[str], rest: list[str], io: Io) -> int:
+    if letters & set("RpbDhdiI"):
+        raise UsageError("invalid flags combined with -t")
+    if rest:
+        raise UsageError("no additional arguments are permitted with -t")
+    if letters & {"n", "v", "P"}:
+        raise RefusedError("the simulated host cannot tell what a resume token contains")
+    told = resuming.read_token(token)
+    with world.reading():
+        datasets = Datasets(world)
+        sent, source = resuming.find_sent(datasets, told)
+        part = _part(datasets, sent, source, source, properties=False)
+    part.begin["resume"] = told["count"]
+    return _write(io, None, [part._replace(resume=told["count"])])
+
+
 def _tell(io: Io, parts: list[Part], *, dry: bool, parsable: bool) -> None:
     say = io.out if dry else io.err
     for part in parts:
@@ -119,7 +142,7 @@ def _write(io: Io, package: stream.Record | None, parts: list[Part]) -> int:
             name = part.begin["name"]
             writer.record(part.begin)
             changes = stream.volume_changes if part.is_volume else stream.tree_changes
-            for record, data in changes(part.content, part.before):
+            for record, data in islice(changes(part.content, part.before), part.resume, None):
                 writer.record(record, data)
             writer.record({"record": "end", "guid": part.begin["guid"]})
         if package:

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chyves.simulator.zfs import contents, mounting, names, nodes, properties, stream
+from chyves.simulator.zfs import contents, mounting, names, nodes, properties, resuming, stream
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.destroying import destroy_dataset, destroy_snapshots
 from chyves.simulator.zfs.errors import RefusedError
@@ -95,6 +95,7 @@ def settle(
     if wants_new(begin):
         _make_new(datasets, moves, name, begin, before, staged)
     else:
+        resuming.drop(datasets, moves, name)
         _build_on(datasets, moves, wish, name, before or "", staged)
     datasets[destination] = snapshot
     if is_volume:

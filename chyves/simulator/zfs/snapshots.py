@@ -76,6 +76,9 @@ def take(datasets: Datasets, wanted: list[str], given: dict[str, str]) -> None:
                 for snapshot in existing
             )
         )
+    for snapshot in wanted:
+        if datasets[names.dataset_of(snapshot)].get("incomplete"):
+            raise RefusedError(f"cannot create snapshot '{snapshot}': dataset is busy")
     birth = datasets.birth(names.pool_of(wanted[0]))
     space = Space(datasets)
     for snapshot in wanted:

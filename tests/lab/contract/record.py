@@ -8,9 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.lab.contract.realsession import RealSession
 from tests.lab.contract.recording import dump
 from tests.lab.contract.scenarios import SCENARIOS
-from tests.lab.contract.session import RealSession, Step
+from tests.lab.contract.session import Step
 
 
 def record(scenario: str) -> list[Step]:

@@ -3,16 +3,14 @@
 
 import io
 import os
+import re
 import shlex
-import subprocess
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from chyves.backend.run import ENVIRONMENT
 from chyves.simulator.opened import close_device, open_device
 from chyves.simulator.programs import Io, execute
 from chyves.simulator.world import Machine, World
@@ -22,8 +20,8 @@ FILE_BYTES = 1 << 30
 POOL_BYTES = 960 << 20
 """What zpool(8) makes of a file of FILE_BYTES."""
 
-DEADLINE = 5.0
-PATIENCE = 60.0
+TOKEN = re.compile(r"\b1-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+\b")
+"""What ``zfs send -t`` goes on from: another one each time."""
 
 STATE = (
     "name,type,origin,volsize,volblocksize,refreservation,reservation,quota,refquota,readonly,"
@@ -61,6 +59,10 @@ class Session(ABC):
         """Have a volume open for writing, as a running guest has."""
 
     @abstractmethod
+    def wait_for(self, node: Path) -> None:
+        """Wait until the node of a volume is there, or will not come."""
+
+    @abstractmethod
     def settle(self) -> None:
         """Wait until the nodes of volumes have come and gone."""
 
@@ -68,18 +70,25 @@ class Session(ABC):
         """Run ``zfs`` with the words of a line, and ``more``."""
         code, out, err = self.run(["zfs", *shlex.split(line), *more], b"")
         act = " ".join(["zfs", line, *(word if len(word) < 99 else "..." for word in more)])
-        self.steps.append(Step(act, code, _text(out), _text(err), near))
+        said = TOKEN.sub("TOKEN", text_of(out))
+        self.steps.append(Step(act, code, said, text_of(err), near))
 
     def send(self, line: str) -> bytes:
         """Run ``zfs send`` and return its stream, of which only is noted whether there is one."""
         code, out, err = self.run(["zfs", "send", *shlex.split(line)], b"")
-        act = f"zfs send {line}"
-        self.steps.append(Step(act, code, "a stream" if out else "", _text(err)))
+        act = TOKEN.sub("TOKEN", f"zfs send {line}")
+        self.steps.append(Step(act, code, "a stream" if out else "", text_of(err)))
         return out
+
+    def resume(self, name: str) -> bytes:
+        """Send the rest of what a dataset has received in part."""
+        asked = ["zfs", "get", "-H", "-o", "value", "receive_resume_token", name]
+        return self.send(f"-t {text_of(self.run(asked, b'')[1]).strip()}")
 
     def receive(self, line: str, stream: bytes) -> None:
         code, out, err = self.run(["zfs", "receive", *shlex.split(line)], stream)
-        self.steps.append(Step(f"zfs receive {line}", code, _text(out), _text(err)))
+        said = TOKEN.sub("TOKEN", text_of(err))
+        self.steps.append(Step(f"zfs receive {line}", code, text_of(out), said))
 
     def state(self) -> None:
         """Note all datasets with the properties that matter, and the nodes of the volumes."""
@@ -95,7 +104,7 @@ class Session(ABC):
         node = self.path(f"/dev/zvol/{volume}")
         act = f"write {volume} {offset} {text}"
         try:
-            _await(node.exists)
+            self.wait_for(node)
             with node.open("r+b") as device:
                 device.seek(offset)
                 device.write(text.encode())
@@ -107,12 +116,13 @@ class Session(ABC):
             self.steps.append(Step(act))
 
     def read(self, volume: str, offset: int, count: int) -> None:
-        """Read a volume, as soon as its node is there."""
+        """Read a volume, as soon as its node is there, and nothing that Linux remembers of it."""
         node = self.path(f"/dev/zvol/{volume}")
         act = f"read {volume} {offset} {count}"
         try:
-            _await(node.exists)
+            self.wait_for(node)
             with node.open("rb") as device:
+                os.posix_fadvise(device.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 device.seek(offset)
                 read = device.read(count)
         except OSError as error:
@@ -136,14 +146,9 @@ class Session(ABC):
         self.steps.append(Step(f"files {directory}", out=text))
 
 
-def _text(output: bytes) -> str:
+def text_of(output: bytes) -> str:
+    """Return what a program has said as text, whatever its bytes."""
     return output.decode(errors="surrogateescape")
-
-
-def _await(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 class SimulatedSession(Session):
@@ -177,71 +182,8 @@ class SimulatedSession(Session):
             yield
             close_device(self.world, node, os.getpid())
 
-    def settle(self) -> None:
+    def wait_for(self, node: Path) -> None:
         """Nodes of the simulated host come and go at once."""
 
-
-class RealSession(Session):
-    """At the machine we are on, on a pool made for it from a file."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self._vdev = directory / "pool.img"
-
-    def __enter__(self) -> "RealSession":
-        with self._vdev.open("wb") as vdev:
-            vdev.truncate(FILE_BYTES)
-        _check("zpool", "create", "-f", POOL, str(self._vdev))
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while subprocess.run(["zpool", "destroy", "-f", POOL], capture_output=True).returncode:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the pool {POOL} cannot be destroyed")
-            time.sleep(0.1)
-        _await(lambda: not Path("/dev/zvol", POOL).exists())
-        self._vdev.unlink()
-        with suppress(OSError):
-            Path("/", POOL).rmdir()
-
-    def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
-        try:
-            done = subprocess.run(
-                argv, input=stdin, capture_output=True, env=dict(ENVIRONMENT), timeout=PATIENCE
-            )
-        except subprocess.TimeoutExpired:
-            return 124, b"", b"no answer\n"
-        return done.returncode, done.stdout, done.stderr
-
-    def path(self, absolute: str) -> Path:
-        return Path(absolute)
-
-    @contextmanager
-    def hold_open(self, volume: str) -> Iterator[None]:
-        node = Path("/dev/zvol", volume)
-        _await(node.exists)
-        with node.open("r+b"):
-            yield
-
     def settle(self) -> None:
-        """Wait for udev, and until each node is of a volume, and each volume has its node."""
-
-        def settled() -> bool:
-            _check("udevadm", "settle")
-            listing = ["zfs", "list", "-H", "-t", "volume", "-o", "name,volmode", "-r", POOL]
-            volumes = {
-                name
-                for name, mode in (line.split("\t") for line in _check(*listing).splitlines())
-                if mode != "none"
-            }
-            top = Path("/dev/zvol")
-            nodes = {str(p.relative_to(top)) for p in (top / POOL).rglob("*") if not p.is_dir()}
-            return volumes == nodes
-
-        _await(settled)
-
-
-def _check(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, env=dict(ENVIRONMENT), check=True)
-    return done.stdout
+        """Nodes of the simulated host come and go at once."""

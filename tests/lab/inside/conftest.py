@@ -9,7 +9,7 @@ import pytest
 from chyves.backend import zfs, zfscore
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner
-from tests.lab.contract.session import RealSession
+from tests.lab.contract.realsession import RealSession
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from threading import Thread
 from chyves.backend import zfs
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner
-from tests.lab.contract.session import RealSession
+from tests.lab.contract.realsession import RealSession
 
 SECONDS = 300.0
 
@@ -23,12 +23,17 @@ class Guest:
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
         self._said = b""
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         while said := os.read(self._process.stdout.fileno(), 4096):
             self._said += said
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._listener.join()
 
     def hears(self, text: str) -> None:
         """Type a line on the serial console."""
@@ -56,14 +61,14 @@ def running(boot: str, data: str) -> Iterator[Guest]:
     command = ["qemu-system-x86_64", "-accel", "kvm", "-accel", "tcg", "-m", "256"]
     command += ["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", *drives]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        guest = Guest(process)
         try:
-            guest = Guest(process)
             guest.says("login:")
             guest.hears("root")
             guest.says("# ")
             yield guest
         finally:
-            process.kill()
+            guest.kill()
 
 
 def test_a_guest_finds_its_old_bytes_after_a_rollback(session: RealSession) -> None:

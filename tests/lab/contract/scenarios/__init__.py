@@ -10,6 +10,7 @@ from tests.lab.contract.scenarios import (
     listing,
     properties,
     renaming,
+    resuming,
     rollback,
     snapshots,
     space,
@@ -32,7 +33,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     name: scenario
     for module in (
         *(datasets, properties, listing, snapshots, rollback),
-        *(renaming, destroying, space, streams),
+        *(renaming, destroying, space, streams, resuming),
     )
     for name, scenario in _of(module).items()
 }

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A sitting at the machine we are on, which has a real zfs."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.lab import warm
+from tests.lab.contract.session import FILE_BYTES, POOL, Session, text_of
+
+DEADLINE = 5.0
+PATIENCE = 60.0
+
+
+class RealSession(Session):
+    """At the machine we are on, on a pool made for it from a file."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._vdev = directory / "pool.img"
+
+    def __enter__(self) -> "RealSession":
+        with self._vdev.open("wb") as vdev:
+            vdev.truncate(FILE_BYTES)
+        code, _, complaint = warm.run(["zpool", "create", "-f", POOL, str(self._vdev)])
+        assert code == 0, complaint
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while warm.run(["zpool", "destroy", "-f", POOL])[0]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the pool {POOL} cannot be destroyed")
+            time.sleep(0.1)
+        _await(lambda: not Path("/dev/zvol", POOL).exists())
+        self._vdev.unlink()
+        with suppress(OSError):
+            Path("/", POOL).rmdir()
+
+    def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
+        try:
+            return warm.run(argv, stdin, PATIENCE)
+        except TimeoutError:
+            return 124, b"", b"no answer\n"
+
+    def path(self, absolute: str) -> Path:
+        return Path(absolute)
+
+    def wait_for(self, node: Path) -> None:
+        _await(node.exists)
+
+    @contextmanager
+    def hold_open(self, volume: str) -> Iterator[None]:
+        node = Path("/dev/zvol", volume)
+        self.wait_for(node)
+        with node.open("r+b"):
+            yield
+
+    def settle(self) -> None:
+        """Wait for udev, and until each node is of a volume, and each volume has its node."""
+
+        def settled() -> bool:
+            warm.run(["udevadm", "settle"])
+            listing = ["zfs", "list", "-H", "-t", "volume", "-o", "name,volmode", "-r", POOL]
+            lines = text_of(self.run(listing, b"")[1]).splitlines()
+            shown = (line.split("\t") for line in lines)
+            volumes = {name for name, mode in shown if mode != "none"}
+            top = Path("/dev/zvol")
+            nodes = {str(p.relative_to(top)) for p in (top / POOL).rglob("*") if not p.is_dir()}
+            return volumes == nodes
+
+        _await(settled)
+
+
+def _await(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.05)

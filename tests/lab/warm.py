@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs that start often at little cost: loaded once, and forked for each start (warm.c). Under
+emulation that takes a tenth of the time."""
+
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from chyves.backend.run import ENVIRONMENT
+
+LIBRARY = Path("/run/lab/warm.so")
+SOCKETS = Path("/run/warm")
+
+BOOT_SECONDS = 30.0
+LARGEST_ANSWER = 16
+
+
+def compile_library(directory: Path) -> None:
+    """Make the library that is preloaded, as the machine with this directory finds it."""
+    source = Path(__file__).with_name("warm.c")
+    flags = ("-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror")
+    target = str(directory / LIBRARY.name)
+    subprocess.run(["gcc-12", *flags, "-o", target, str(source)], check=True)
+
+
+def run(
+    argv: Sequence[str], stdin: bytes = b"", seconds: float = 600.0
+) -> tuple[int, bytes, bytes]:
+    """Run a program to its end; return its exit code, standard output and error. Raises
+    TimeoutError once it was killed for taking longer than ``seconds``."""
+    streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+    try:
+        os.write(streams[0], stdin)
+        os.lseek(streams[0], 0, os.SEEK_SET)
+        with _connected(argv[0]) as server:
+            request = b"".join(os.fsencode(word) + b"\0" for word in argv)
+            socket.send_fds(server, [request], streams)
+            code = _ended(server, seconds)
+        return code, _content(streams[1]), _content(streams[2])
+    finally:
+        for stream in streams:
+            os.close(stream)
+
+
+def _ended(server: socket.socket, seconds: float) -> int:
+    (pid,) = struct.unpack("i", server.recv(LARGEST_ANSWER))
+    server.settimeout(seconds)
+    try:
+        answer = server.recv(LARGEST_ANSWER)
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    return answer[0] if answer else -signal.SIGABRT
+
+
+def _content(stream: int) -> bytes:
+    os.lseek(stream, 0, os.SEEK_SET)
+    with open(stream, "rb", closefd=False) as file:
+        return file.read()
+
+
+def _connected(program: str) -> socket.socket:
+    path = SOCKETS / program
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        server.connect(str(path))
+    except OSError:
+        _load(program, path)
+        server.connect(str(path))
+    return server
+
+
+def _load(program: str, path: Path) -> None:
+    SOCKETS.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    binary = shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin")
+    assert binary
+    subprocess.Popen(
+        [binary],
+        stdin=subprocess.DEVNULL,
+        env={**ENVIRONMENT, "LD_PRELOAD": str(LIBRARY), "WARM": str(path)},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + BOOT_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{program} does not get ready"
+        time.sleep(0.01)

@@ -203,6 +203,18 @@ PLANS: dict[str, Callable[[], LaunchPlan]] = {
     "uefi-everything-15": lambda: make_plan(
         EVERYTHING | SWTPM, facts=RELEASES["15.0"], disks=2, **PRIVATE
     ),
+    **{
+        f"{loader}-everything-{release.partition('.')[0]}": partial(
+            make_plan,
+            EVERYTHING | {"loader": program, "os": "debian"},
+            facts=facts,
+            disks=2,
+            media=ISO,
+            eject_after=1,
+        )
+        for loader, program in (("bhyveload", "bhyveload"), ("grub", "grub-bhyve"))
+        for release, facts in RELEASES.items()
+    },
     "passthru": lambda: make_plan(
         {
             "pcidev_10": "virtio-rnd",

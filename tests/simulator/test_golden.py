@@ -110,6 +110,8 @@ def test_a_command_line_is_taken(file: Path, world: World) -> None:
         _put(world, path, "")
     for program, *arguments in lines:
         _take(world, program, arguments)
+        if program == "bhyve":
+            _let_go(world)
 
 
 @pytest.mark.parametrize("name", RELEASES.values())

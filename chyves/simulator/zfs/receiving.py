@@ -223,7 +223,7 @@ def _check(datasets: Datasets, wish: Wish, name: str, begin: stream.Record) -> s
     if not is_root():
         raise RefusedError(f"{NEW}: permission denied")
     if "resume" in begin:
-        resuming.check(datasets, name, begin)
+        resuming.check(datasets, name, begin, force="F" in wish.letters)
     elif wants_new(begin):
         _check_new(datasets, wish, name, begin)
     if wants_new(begin):

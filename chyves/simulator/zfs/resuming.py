@@ -126,12 +126,17 @@ def drop(datasets: Datasets, moves: Moves, name: str) -> None:
         datasets.change(name, partial=None)
 
 
-def check(datasets: Datasets, name: str, begin: stream.Record) -> None:
+def check(datasets: Datasets, name: str, begin: stream.Record, *, force: bool) -> None:
     """Raise RefusedError unless the rest of a stream is for what ``name`` has of it."""
     action = "cannot receive resume stream"
     if name not in datasets:
         raise RefusedError(f"{action}: destination '{name}' does not exist")
     partial = datasets[name].get("partial")
+    if not partial and not force and datasets.major >= 15:
+        raise RefusedError(
+            f"{action}: Resuming recv on existing destination '{name}'\n"
+            "must specify -F to overwrite it"
+        )
     if not partial or (partial["begin"]["guid"], partial["count"]) != (
         begin["guid"],
         begin["resume"],

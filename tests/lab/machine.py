@@ -83,7 +83,7 @@ def _qemu(built: Built, shared: Path, messages: Path) -> list[str]:
     read_only = "security_model=none,readonly=on"
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024"),
-        *("-cpu", CPU, "-M", "q35", "-smp", "2", "-m", "3G"),
+        *("-cpu", CPU, "-M", "q35", "-smp", "1", "-m", "3G"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", str(built.kernel), "-initrd", str(built.initramfs)),
         *share("host", Path("/"), read_only),

@@ -20,6 +20,9 @@ SOCKETS = Path("/run/warm")
 BOOT_SECONDS = 30.0
 LARGEST_ANSWER = 16
 
+_servers: "list[subprocess.Popen[bytes]]" = []
+"""They stay until the machine ends."""
+
 
 def compile_library(directory: Path) -> None:
     """Make the library that is preloaded, as the machine with this directory finds it."""
@@ -81,12 +84,8 @@ def _load(program: str, path: Path) -> None:
     path.unlink(missing_ok=True)
     binary = shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin")
     assert binary
-    subprocess.Popen(
-        [binary],
-        stdin=subprocess.DEVNULL,
-        env={**ENVIRONMENT, "LD_PRELOAD": str(LIBRARY), "WARM": str(path)},
-        start_new_session=True,
-    )
+    environment = {**ENVIRONMENT, "LD_PRELOAD": str(LIBRARY), "WARM": str(path)}
+    _servers.append(subprocess.Popen([binary], stdin=subprocess.DEVNULL, env=environment))
     deadline = time.monotonic() + BOOT_SECONDS
     while not path.exists():
         assert time.monotonic() < deadline, f"{program} does not get ready"

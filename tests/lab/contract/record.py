@@ -27,8 +27,8 @@ def main(file: str, *names: str) -> None:
     for name in names or SCENARIOS:
         start = time.monotonic()
         recorded[name] = record(name)
-        Path(file).write_text(dump(recorded, version.splitlines()[0]))
         print(f"{time.monotonic() - start:5.1f} s: {name}", flush=True)
+    Path(file).write_text(dump(recorded, version.splitlines()[0]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 python -m tests.lab build                    build it, or have it built already
 python -m tests.lab test [RELEASE ...]       what ``make lab`` does
 python -m tests.lab record                   write down anew what the real zfs answers
-python -m tests.lab cli RELEASE [TEST ...]   what tests/cli has about storage, or these tests of it
+python -m tests.lab cli [RELEASE ...]        all that the tests of the command line ask of zfs
 python -m tests.lab run RELEASE COMMAND ...  run a command in it, in the current folder
 """
 
@@ -24,12 +24,17 @@ from tests.guests.linux import MissingPackages, tiny_linux
 from tests.lab import machine, recipe, warm
 from tests.lab.contract.compare import REAL, RECORDED, disagreements, load_recorded, simulate
 from tests.lab.contract.recording import load
+from tests.lab.histories import gather
 from tests.lab.recipe import Built
 
-PYTEST: tuple[str, ...] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
-PYTEST += ("-p", "tests.lab.real", "--color=no", "--timeout=900")
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--timeout=900")
 
-LIMIT = 2400.0
+COMMAND_LINE = ("tests/cli", "tests/faults", "tests/machine")
+"""The tests whose hosts have histories that are put to the real zfs."""
+
+REPLAY = (sys.executable, "-m", "tests.lab.replay")
+
+LIMIT = 10_000.0
 """Seconds that a machine may take for all it is asked."""
 
 
@@ -60,7 +65,7 @@ def check_answers(release: str, answers: Path) -> list[str]:
 
 def tests(built: Built, release: str, out: Path) -> list[str]:
     """Run the tests that are for the lab alone."""
-    if code := _inside(built, release, (*PYTEST, "tests/lab/inside"), out):
+    if code := _inside(built, release, (*PYTEST, "-p", "tests.lab.real", "tests/lab/inside"), out):
         return [f"OpenZFS {release}: the tests ended with {code}"]
     return []
 
@@ -110,11 +115,26 @@ def test(releases: Sequence[str]) -> int:
     return 1 if wrong else 0
 
 
-def command_line(release: str, chosen: Sequence[str]) -> int:
-    """Run tests of the command line with a real zfs and all else simulated."""
-    built = recipe.build([release])[release]
-    with _folders([release]) as (folder,):
-        return _inside(built, release, (*PYTEST, *chosen), folder)
+def command_line(releases: Sequence[str]) -> int:
+    """Put all that the tests of the command line ask of the simulated zfs to the real one."""
+    built = recipe.build(releases)
+    with _folders(releases) as folders, ThreadPoolExecutor(len(releases)) as pool:
+        return max(pool.map(_replay, built.values(), releases, folders))
+
+
+def _replay(built: Built, release: str, out: Path) -> int:
+    seen = out / "histories"
+    seen.mkdir(parents=True)
+    freebsd = next(each for each, openzfs in REAL.items() if openzfs == release)
+    environment = {**os.environ, "CHYVES_HISTORIES": str(seen), "CHYVES_RELEASE": freebsd}
+    plugins = ("-p", "tests.lab.histories", "-p", "no:xdist")
+    tried = (*PYTEST, *plugins, "-q", *COMMAND_LINE)
+    with (out / "tests.log").open("w") as log:
+        subprocess.run(tried, env=environment, stdout=log, stderr=log, check=False)
+    count = gather(seen, out / "histories.jsonl")
+    shutil.rmtree(seen)
+    print(f"{release}: {count} histories of simulated hosts of FreeBSD {freebsd}", flush=True)
+    return _inside(built, release, (*REPLAY, f"{machine.OUT}/histories.jsonl"), out)
 
 
 def record_all(releases: Sequence[str]) -> int:
@@ -138,8 +158,8 @@ def main(words: list[str]) -> int:
                 return test(releases or known)
             case ["record"]:
                 return record_all(known)
-            case ["cli", release, *chosen] if release in known:
-                return command_line(release, chosen or ["tests/cli"])
+            case ["cli", *releases] if set(releases) <= set(known):
+                return command_line(releases or known)
             case ["run", release, *command] if command and release in known:
                 return machine.run(recipe.build([release])[release], command, seconds=LIMIT)
     except (recipe.CannotBuild, MissingPackages) as why:

@@ -5,8 +5,6 @@ such ones to any test that makes a simulated host.
 Their pools are files; what is in them is mounted below the root of the simulated host.
 """
 
-import inspect
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,24 +20,6 @@ from tests.lab import warm
 from tests.prepared import made_afresh
 
 DEADLINE = 20.0
-
-STORAGE = re.compile(r"\b(zfs|zpool|datasets)\b|/dev/zvol")
-"""What a test of the command line mentions if it is about storage."""
-
-BY_RECORDS = re.compile(r"\b(refused|state|changed|Terminal|Runs|runs)\b|World\(")
-"""What it mentions if it looks at the records of the simulated zfs, or runs guests."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not about storage."""
-    chosen: list[pytest.Item] = []
-    others: list[pytest.Item] = []
-    for item in items:
-        source = inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
-        about = STORAGE.search(source) and not BY_RECORDS.search(source)
-        (chosen if about or "tests/lab" in item.nodeid else others).append(item)
-    config.hook.pytest_deselected(items=others)
-    items[:] = chosen
 
 
 @pytest.fixture(autouse=True)

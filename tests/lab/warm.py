@@ -17,6 +17,7 @@ from chyves.backend.run import ENVIRONMENT
 LIBRARY = Path("/run/lab/warm.so")
 SOCKETS = Path("/run/warm")
 
+SECONDS = 600.0
 BOOT_SECONDS = 30.0
 LARGEST_ANSWER = 16
 
@@ -33,7 +34,7 @@ def compile_library(directory: Path) -> None:
 
 
 def run(
-    argv: Sequence[str], stdin: bytes = b"", seconds: float = 600.0
+    argv: Sequence[str], stdin: bytes = b"", seconds: float = SECONDS
 ) -> tuple[int, bytes, bytes]:
     """Run a program to its end; return its exit code, standard output and error. Raises
     TimeoutError once it was killed for taking longer than ``seconds``."""

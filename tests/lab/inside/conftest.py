@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A pool of this machine, and a host on it with and without libzfs_core."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from chyves.backend import zfs, zfscore
 from chyves.backend.host import Host
-from chyves.backend.run import RealRunner
+from chyves.backend.run import RealRunner, Result
+from tests.lab import warm
 from tests.lab.contract.realsession import RealSession
+from tests.lab.contract.session import text_of
+
+
+class WarmRunner(RealRunner):
+    """Programs of this machine, started at little cost."""
+
+    def run(self, argv: Sequence[str], *, timeout: float | None = None) -> Result:
+        code, out, err = warm.run(argv, seconds=timeout or warm.SECONDS)
+        return Result(tuple(argv), code, text_of(out), text_of(err))
 
 
 @pytest.fixture
@@ -28,6 +38,6 @@ def host(
         monkeypatch.setattr(zfscore, "load", lambda: None)
     else:
         assert zfscore.load() is not None
-    host = Host(RealRunner())
+    host = Host(WarmRunner())
     assert (zfs.core(host) is None) == (request.param == "zfs")
     return host

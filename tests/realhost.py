@@ -41,6 +41,8 @@ class RealSupervisor:
             "pool": "tank",
             "taps": [],
             "sockets": [],
+            "holding": {},
+            "waits_for_client": False,
             "logs": [],
         }
         self._reports = os.fdopen(reading, "rb")

@@ -19,6 +19,7 @@ from chyves.backend.run import PIPE
 from chyves.backend.supervisor import FORCE
 from chyves.errors import Busy, HostError, Precondition
 from chyves.model import layout
+from chyves.model.holding import Holding, kept_holding
 
 FAILING_SECONDS = 0.5
 """How long bhyve may take to find that it cannot have its VNC port."""
@@ -35,9 +36,10 @@ class Status(NamedTuple):
     """What a guest is doing.
 
     ``phase`` is ``stopped``, ``failed``, ``starting``, ``loading``, ``running``, ``restarting``,
-    ``ending`` (nothing of it runs but its supervisor, for another moment), ``unsupervised`` (its
+    ``ending`` (nothing of it runs but its supervisor, which runs hooks), ``unsupervised`` (its
     supervisor was killed; bhyve runs, or still loads) or ``left`` (only the VM is left in the
-    kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended.
+    kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended,
+    ``holding`` what it has for itself while it runs.
     """
 
     phase: str
@@ -46,11 +48,17 @@ class Status(NamedTuple):
     bhyve: int = 0
     reason: str = ""
     exits: Sequence[Mapping[str, Any]] = ()
+    holding: Holding = Holding()
 
     @property
     def is_down(self) -> bool:
         """Tell whether nothing of the guest runs; its VM may be left in the kernel."""
         return not self.supervisor and not self.bhyve
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the guest itself runs, or is about to, and may write to its disks."""
+        return not self.is_down and self.phase != "ending"
 
 
 def statuses(host: Host, names: Sequence[str]) -> dict[str, Status]:
@@ -77,7 +85,7 @@ def status(host: Host, name: str) -> Status:
 
 
 def _status(kept: Mapping[str, Any], supervisor: int, has_vm: bool, work: Work | None) -> Status:
-    bhyve = work.pid if work and (work.runs or not supervisor) else 0
+    bhyve = work.pid if work and (work.runs or not supervisor or _waits(kept, work)) else 0
     if supervisor:
         phase = kept["phase"] if kept.get("supervisor") == supervisor else "starting"
         phase = "ending" if phase in ("stopped", "failed") else phase
@@ -87,7 +95,34 @@ def _status(kept: Mapping[str, Any], supervisor: int, has_vm: bool, work: Work |
         phase = "left"
     else:
         phase = "failed" if kept.get("phase") == "failed" else "stopped"
-    return Status(phase, has_vm, supervisor, bhyve, kept.get("reason", ""), kept.get("exits", ()))
+    reason, exits = kept.get("reason", ""), kept.get("exits", ())
+    has = _holding(kept) if supervisor or bhyve else Holding()
+    return Status(phase, has_vm, supervisor, bhyve, reason, exits, has)
+
+
+def _waits(kept: Mapping[str, Any], work: Work) -> bool:
+    """Tell whether a bhyve that has not opened all its devices waits for a VNC client to come."""
+    running = kept.get("phase") == "running" and kept.get("pid") == work.pid
+    return running and bool(kept.get("waits_for_client"))
+
+
+def _holding(kept: Mapping[str, Any]) -> Holding:
+    return kept_holding(kept.get("holding", {}))
+
+
+def held(host: Host, names: Sequence[str]) -> dict[str, Holding]:
+    """Return what those of the guests have for themselves that run. Starts no program, and looks
+    at the process table only for those whose VM nobody supervises."""
+    vms = set(vmm.vms(host))
+    found, doubtful = {}, []
+    for name in names:
+        kept = kept_state(host, name)
+        if _supervisor(host, name, kept):
+            found[name] = _holding(kept)
+        elif layout.vm_name(name) in vms:
+            doubtful.append(name)
+    seen = statuses(host, doubtful) if doubtful else {}
+    return found | {name: now.holding for name, now in seen.items() if not now.is_down}
 
 
 def _supervisor(host: Host, name: str, kept: Mapping[str, Any]) -> int:
@@ -120,6 +155,10 @@ def require_whole(name: str, dataset: zfs.Dataset | None) -> None:
             f"its rollback to {label} was not finished",
             hint=f"chyves {name} snapshot rollback {label}",
         )
+
+
+class Ended(HostError):
+    """A guest that was started has ended already."""
 
 
 class Launch:
@@ -158,15 +197,15 @@ class Launch:
 
         bhyve runs once its process calls itself ``bhyve: NAME``: its devices are all open then.
         One that waits for a VNC client does not come so far: it is given a moment to fail instead.
-        Raises Precondition if its loader waits at a prompt, HostError if it ended, with why.
+        Raises Precondition if its loader waits at a prompt, Ended if it ended, with why.
         """
         phase = "starting"
         deadline = max(self._began + seconds, time.monotonic() + LEAST_SECONDS)
         while time.monotonic() < deadline:
-            for event in self._events(0.02):
+            for event in self._events(0.02 if phase == "running" else 1.0):
                 phase, pid, since = event["phase"], event["pid"], time.monotonic()
                 if phase in ("failed", "stopped"):
-                    raise HostError(
+                    raise Ended(
                         f"did not stay up: {event['reason']}",
                         hint=f"see {layout.bhyve_log(self._guest)}",
                     )
@@ -243,21 +282,6 @@ def ask_to_stop(host: Host, name: str, now: Status, *, force: bool) -> None:
         _signal(now.bhyve, signal.SIGKILL)
 
 
-def mark_reload(host: Host, name: str) -> None:
-    """Note that a guest is stopped to be started again, for another reload to complete it."""
-    if host.plan is None:
-        host.path(layout.reload_mark(name)).touch()
-
-
-def is_reloading(host: Host, name: str) -> bool:
-    return host.path(layout.reload_mark(name)).exists()
-
-
-def clear_reload(host: Host, name: str) -> None:
-    """Note that a guest was started, or stopped to stay off."""
-    host.path(layout.reload_mark(name)).unlink(missing_ok=True)
-
-
 def wait_for_supervisor_to_end(host: Host, name: str) -> None:
     """Wait as long as a guest has a supervisor, without looking again and again."""
     descriptor = locks.open_lock(host, layout.run_lock(name))
@@ -286,7 +310,18 @@ def wait_until_down(host: Host, names: Sequence[str], seconds: float) -> Iterato
         time.sleep(0.05)
 
 
-def settled(host: Host, name: str, seconds: float = 5.0) -> Status:
-    """Return what a guest is doing once its ending supervisor is gone, or after so long."""
-    next(wait_until_down(host, [name], seconds), None)
-    return status(host, name)
+def settled(host: Host, name: str) -> Status:
+    """Return what a guest is doing, once hooks of its end are over. Raises Busy if they go on for
+    longer than a minute, or it is one of them that asks."""
+    now = status(host, name)
+    if now.phase != "ending":
+        return now
+    locks.require_no_ancestor(now.supervisor, f"guest {name}")
+    next(wait_until_down(host, [name], locks.PATIENCE), None)
+    now = status(host, name)
+    if now.phase == "ending":
+        raise Busy(
+            f"a hook of its end still runs (supervisor {now.supervisor})",
+            hint=f"chyves {name} wait --for stopped",
+        )
+    return now

@@ -2,14 +2,22 @@
 """Programs of the administrator that are run when a guest starts and stops."""
 
 import os
+import shlex
+import signal
 import stat
+import tempfile
+from collections.abc import Sequence
 
 from chyves.backend.host import Host
+from chyves.backend.run import Result, TooSlow
 from chyves.errors import HostError
 from chyves.model import layout
 
 SECONDS = 60.0
 """How long a hook may take."""
+
+MOST_SAID = 4096
+"""Bytes of what a hook has said that are told when it fails."""
 
 
 def run_hooks(host: Host, event: str, pool: str, guest: str, reason: str = "") -> None:
@@ -29,11 +37,33 @@ def run_hooks(host: Host, event: str, pool: str, guest: str, reason: str = "") -
         if problem := _distrust(host, path):
             problems.append(problem)
             continue
-        done = host.try_change("env", *words, path, timeout=SECONDS)
-        if done.code:
-            problems.append(f"{path}: {done.complaint()}")
+        if problem := _run(host, ["env", *words, path]):
+            problems.append(f"{path}: {problem}")
     if problems:
         raise HostError(f"hook {'; '.join(problems)}", hint="see HOOKS in chyves(8)")
+
+
+def _run(host: Host, argv: Sequence[str]) -> str:
+    """Run a hook to its end, and return what went wrong. What it leaves in the background may go
+    on; whatever belongs to one that takes too long is killed."""
+    line = shlex.join(argv)
+    if host.plan is not None:
+        host.plan.append(line)
+        return ""
+    host.tell(3, line)
+    with tempfile.TemporaryFile() as said:
+        child = host.runner.spawn(argv, stdout=said, stderr=said, new_session=True)
+        try:
+            code = child.wait(SECONDS)
+        except BaseException as error:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if not isinstance(error, TooSlow):
+                raise
+            return f"took longer than {SECONDS:g} seconds"
+        said.seek(0)
+        done = Result(tuple(argv), code, "", said.read(MOST_SAID).decode(errors="replace"))
+    return done.complaint() if code else ""
 
 
 def _distrust(host: Host, path: str) -> str:

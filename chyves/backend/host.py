@@ -4,7 +4,8 @@
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +47,19 @@ class Host:
         self.tell: Callable[[int, str], None] = _silence
         """Is told what changes the host, before it is done: with level 3 the shell line of a
         program, and how it ended if not well, with level 2 what is no program's work."""
+
+    @contextmanager
+    def planning(self) -> Iterator[list[str]]:
+        """Change nothing meanwhile, and note what would have run, as with --dry-run; what was
+        planned before is as it was afterwards."""
+        before = self.plan, self.planned, self.planned_away, self.planned_bytes
+        lines: list[str] = []
+        self.plan, self.planned = lines, dict(self.planned)
+        self.planned_away, self.planned_bytes = set(self.planned_away), dict(self.planned_bytes)
+        try:
+            yield lines
+        finally:
+            self.plan, self.planned, self.planned_away, self.planned_bytes = before
 
     def path(self, absolute: str) -> Path:
         """Return where the host's file ``absolute`` is for this process."""

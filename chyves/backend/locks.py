@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from chyves.backend.host import Host
 from chyves.errors import Busy
@@ -86,6 +86,7 @@ def _lock(host: Host, path: str, what: str) -> Iterator[None]:
     try:
         deadline = time.monotonic() + PATIENCE
         while not take(descriptor):
+            require_no_ancestor(holder(descriptor), what)
             if time.monotonic() > deadline:
                 raise Busy(
                     f"{what}: another chyves (pid {holder(descriptor)}) is at work on it",
@@ -95,6 +96,18 @@ def _lock(host: Host, path: str, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def require_no_ancestor(pid: int, what: str) -> None:
+    """Raise Busy if a process that this one waits for, waits for this one: a hook of its."""
+    import psutil  # 20 ms that only those pay who wait
+
+    with suppress(psutil.Error):
+        if pid and any(parent.pid == pid for parent in psutil.Process().parents()):
+            raise Busy(
+                f"{what}: process {pid} is at work on it, and waits for this hook",
+                hint="see HOOKS in chyves(8)",
+            )
 
 
 def open_lock(host: Host, path: str) -> int:

@@ -29,6 +29,7 @@ MISSING = 127
 
 PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
+TooSlow = subprocess.TimeoutExpired
 Stream = int | IO[bytes] | None
 Progress = Callable[[int], None]
 

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from chyves.backend import adoption, locks, log, vmm
+from chyves.backend import adoption, locks, log, vmm, wanted
 from chyves.backend.adoption import Adopted
 from chyves.backend.hooks import run_hooks
 from chyves.backend.host import Host
 from chyves.backend.run import Child
-from chyves.errors import ChyvesError
+from chyves.errors import Busy, ChyvesError
 from chyves.model import layout, lifecycle
 
 FORCE = signal.SIGUSR1
@@ -43,8 +43,9 @@ class Supervisor:
     ``eject_after``, the reboot that takes it out (0: never); ``restarts``, whether it is started
     again after a crash; ``revert``, the snapshot its disks go back to at each restart, empty for
     the newest and None for none; ``pool``; ``taps``; ``sockets``, which bhyve makes and would not
-    find free the next time. ``report`` is a descriptor on which each event is told as a line of
-    JSON.
+    find free the next time; ``waits_for_client``, whether bhyve waits for somebody to look at the
+    screen; ``holding``, what the guest has for itself, for others to see. ``report`` is a
+    descriptor on which each event is told as a line of JSON.
 
     ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
     loader or bhyve that goes on. It finds the order, and how the guest has lived, where the other
@@ -72,6 +73,8 @@ class Supervisor:
             "started": time.time(),
             "reboots": 0,
             "exits": [],
+            "waits_for_client": self._order["waits_for_client"],
+            "holding": self._order["holding"],
         }
         self._presses = 0
         self._forces = 0
@@ -98,16 +101,19 @@ class Supervisor:
             self._clean()
         except ChyvesError as error:
             ended = lifecycle.failed(f"{ended.reason}; {error.message}")
-        self._run_hooks(ended.reason)
-        phase = "failed" if ended.failed else "stopped"
         self._log(1, ended.reason)
-        self._keep(phase, reason=ended.reason)
+        self._keep("failed" if ended.failed else "stopped", reason=ended.reason)
+        self._run_hooks(ended.reason)
         return int(ended.failed)
 
     def _begin(self) -> None:
         """Keep the order for a supervisor that may have to follow, or follow one. Raises OSError,
-        HostError: nothing has been touched then."""
+        HostError, Busy: nothing has been touched then. Whoever wants the guest off from now on
+        finds that it has a supervisor, and asks that."""
         if not self._adopts:
+            if wanted.wanted(self._host, self._guest) == wanted.OFF:
+                raise Busy("was stopped before it ran")
+            wanted.want(self._host, [self._guest], wanted.ON)
             adoption.keep_order(self._host, self._guest, self._order)
             self._keep("starting")
             return

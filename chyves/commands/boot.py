@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, wiring
+from chyves.backend import guests, locks, net, wanted, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.store import Inventory, read_inventory
 from chyves.commands import ending
@@ -36,6 +36,7 @@ def boot(app: App, iso: str | None) -> None:
         for note in in_turn.notes:
             app.report.warn(note)
         chosen = {turn.name: inventory.guest(turn.name) for turn in in_turn.turns}
+        wanted.want(app.host, chosen, wanted.ON)
         setting = setting_for(app, inventory, list(chosen.values()), iso)
         _start_in_turn(app, Starter(app, setting), chosen, in_turn.turns)
 
@@ -123,7 +124,7 @@ def shut_down(app: App, chosen: list[Guest], seconds: int) -> None:
         share = (force_at - time.monotonic()) / (len(waves) - number)
         for _ in guests.wait_until_down(app.host, [one.name for one in now], share):
             pass
-    for _ in ending.wait_for_ends(app, asked):
+    for _ in ending.wait_for_ends(app, asked, for_hooks=FORCE_SECONDS / 2):
         pass
 
 

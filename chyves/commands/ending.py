@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from chyves.app import App
-from chyves.backend import guests, locks, vmm
+from chyves.backend import guests, hooks, locks, vmm, wanted
 from chyves.commands.start import run_harmless_hooks
 from chyves.errors import Busy
 from chyves.model import layout, lifecycle
@@ -17,6 +17,9 @@ from chyves.model.guest import Guest
 FORCED_SECONDS = 20.0
 """Longer than the supervisor gives a forced power-off before it kills bhyve."""
 
+HOOK_SECONDS = 2 * hooks.SECONDS + 5
+"""How long the hooks of an end may take: that for all guests, and its own."""
+
 PATIENCE = 60.0
 """Seconds that stop waits for a guest whose power is not to be taken."""
 
@@ -24,12 +27,14 @@ PATIENCE = 60.0
 @dataclass(frozen=True)
 class Ask:
     """A guest that was asked to end. ``limit`` is how many seconds it has before its power is
-    taken, 0 if that is not to be; ``deadline`` is on the monotonic clock."""
+    taken, 0 if that is not to be; ``deadline`` is on the monotonic clock. It ``ends`` when its
+    supervisor runs hooks and nothing else."""
 
     name: str
     limit: int
     forced: bool
     deadline: float
+    ends: bool = False
 
     @classmethod
     def button(cls, name: str, limit: int) -> "Ask":
@@ -40,11 +45,21 @@ class Ask:
         return cls(name, 0, forced=True, deadline=time.monotonic() + FORCED_SECONDS)
 
 
-def ask(app: App, chosen: Iterable[Guest], *, force: bool, limit: int | None) -> list[Ask]:
+def ask(
+    app: App,
+    chosen: Iterable[Guest],
+    *,
+    force: bool,
+    limit: int | None,
+    wish: str = wanted.OFF,
+) -> list[Ask]:
     """Press the power buttons of guests, or take their power away; return which were asked.
-    ``limit`` is in place of stop_timeout. What does not run is reported, and cleared away."""
+    ``limit`` is in place of stop_timeout. What does not run is reported, and cleared away; a start
+    that is under way finds the ``wish`` and ends."""
     guest_list = list(chosen)
-    before = guests.statuses(app.host, [guest.name for guest in guest_list])
+    names = [guest.name for guest in guest_list]
+    wanted.want(app.host, names, wish)
+    before = guests.statuses(app.host, names)
     asked = []
     for guest in guest_list:
         with app.report.item(guest.name):
@@ -66,9 +81,12 @@ def _press(app: App, name: str, now: guests.Status, *, force: bool) -> None:
     app.host.note(f"{'power off' if force else 'press the power button of'} {name}", act)
 
 
-def wait_for_ends(app: App, asked: Iterable[Ask]) -> Iterator[str]:
+def wait_for_ends(
+    app: App, asked: Iterable[Ask], *, for_hooks: float | None = None
+) -> Iterator[str]:
     """Wait until guests have ended, report each and yield its name; the power of those whose time
-    is over is taken."""
+    is over is taken. The hooks of an end have so many
+    seconds more, enough for all if it is None."""
     left = {one.name: one for one in asked}
     while left:
         soonest = min(one.deadline for one in left.values())
@@ -81,12 +99,21 @@ def wait_for_ends(app: App, asked: Iterable[Ask]) -> Iterator[str]:
             if one.deadline <= time.monotonic():
                 del left[one.name]
                 with app.report.item(one.name):
-                    left[one.name] = _escalate(app, one)
+                    left[one.name] = _escalate(app, one, for_hooks)
 
 
-def _escalate(app: App, one: Ask) -> Ask:
+def _escalate(app: App, one: Ask, for_hooks: float | None) -> Ask:
     """Take the power of a guest that has not ended in time. Raises Busy if that is not to be, or
     was done already."""
+    now = guests.status(app.host, one.name)
+    if not now.is_live:
+        if one.ends:
+            raise Busy(
+                f"ended, but a hook of its end still runs (supervisor {now.supervisor})",
+                hint=f"chyves {one.name} wait --for stopped",
+            )
+        seconds = HOOK_SECONDS if for_hooks is None else for_hooks
+        return replace(one, ends=True, deadline=time.monotonic() + seconds)
     if one.forced:
         raise Busy("still running after its power was taken", hint="say it again, and see dmesg")
     if not one.limit:
@@ -95,7 +122,7 @@ def _escalate(app: App, one: Ask) -> Ask:
             hint=f"it may ignore its power button: chyves {one.name} stop force",
         )
     app.output.say(f"{one.name}: ignored its power button for {one.limit} seconds, power off")
-    _press(app, one.name, guests.status(app.host, one.name), force=True)
+    _press(app, one.name, now, force=True)
     return replace(one, forced=True, deadline=time.monotonic() + FORCED_SECONDS)
 
 

@@ -2,17 +2,30 @@
 """``reload``: running guests take up changed properties."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
+from typing import NamedTuple
 
 import click
 
 from chyves.app import App
-from chyves.backend import guests
+from chyves.backend import guests, wanted
 from chyves.commands import ending
 from chyves.commands.options import Changing
-from chyves.commands.start import Setting, Starter, make_plan, setting_for, show_plan
+from chyves.commands.start import Setting, Starter, rehearse, setting_for
+from chyves.model import hostchecks
 from chyves.model.guest import Guest
+from chyves.model.holding import given_back
+
+
+class _Sorted(NamedTuple):
+    """``going`` are to be stopped and started, each known to be able to start again, ``stopped``
+    were stopped by an earlier reload and not started. ``setting`` is that of their start, ``lines``
+    are the shell lines of it."""
+
+    going: list[Guest]
+    stopped: list[Guest]
+    setting: Setting
+    lines: list[str]
 
 
 @click.command("reload", cls=Changing)
@@ -20,35 +33,43 @@ from chyves.model.guest import Guest
 def reload(app: App) -> None:
     """Stop and start running guests, for changed properties to be taken up."""
     inventory = app.inventory
-    chosen = inventory.select(app.selector)
-    setting = setting_for(app, inventory, chosen)
-    # What is free now says nothing: the guests give back what they have.
-    setting = setting._replace(facts=replace(setting.facts, available=None))
-    going, stopped = _sort(app, setting, chosen)
-    asked = ending.ask(app, going, force=False, limit=None)
+    going, stopped, setting, lines = _sort(app, inventory.select(app.selector))
+    asked = ending.ask(app, going, force=False, limit=None, wish=wanted.AGAIN)
     if app.host.plan is not None:
-        for guest in (*going, *stopped):
-            show_plan(app, guest, make_plan(app, setting, guest))
+        app.host.plan += lines
         return
     starter = Starter(app, setting)
     for name in chain((guest.name for guest in stopped), ending.wait_for_ends(app, asked)):
         starter.start(inventory.guest(name))
     starter.finish_all()
+    _forget(app, [*going, *stopped])
 
 
-def _sort(app: App, setting: Setting, chosen: Sequence[Guest]) -> tuple[list[Guest], list[Guest]]:
-    """Return the guests that are to be stopped and started, each known to be able to start again,
-    and those that an earlier reload has stopped and not started. The others are reported."""
-    going, stopped = [], []
+def _sort(app: App, chosen: Sequence[Guest]) -> _Sorted:
+    """Tell what is to be done with each guest; where there is nothing to do, that is reported."""
+    setting = setting_for(app, app.inventory, chosen)
+    found = _Sorted([], [], setting, [])
+    left = setting.facts
     now = guests.statuses(app.host, [guest.name for guest in chosen])
     for guest in chosen:
+        status = now[guest.name]
         with app.report.item(guest.name):
-            if not now[guest.name].is_down:
-                make_plan(app, setting, guest)
-                guests.mark_reload(app.host, guest.name)
-                going.append(guest)
-            elif guests.is_reloading(app.host, guest.name):
-                stopped.append(guest)
-            else:
+            was_stopped = wanted.wanted(app.host, guest.name) == wanted.AGAIN
+            if not (status.is_live or was_stopped):
                 app.report.done(guest.name, "not running", changed=False)
-    return going, stopped
+                continue
+            free = given_back(status.holding, left)
+            found.lines.extend(rehearse(app, setting._replace(facts=free), guest, status))
+            left = hostchecks.without(guest, free)
+            (found.going if status.is_live else found.stopped).append(guest)
+    facts = setting.facts
+    for guest in found.going:
+        facts = given_back(now[guest.name].holding, facts)
+    return found._replace(setting=setting._replace(facts=facts))
+
+
+def _forget(app: App, chosen: Sequence[Guest]) -> None:
+    """Leave those off that could not be started: that is for whoever mends them."""
+    names = [guest.name for guest in chosen]
+    failed = [name for name in names if wanted.wanted(app.host, name) == wanted.AGAIN]
+    wanted.want(app.host, failed, wanted.ON)

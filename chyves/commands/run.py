@@ -3,12 +3,12 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 from chyves.app import App
-from chyves.backend import guests
+from chyves.backend import guests, wanted
 from chyves.commands import ending
 from chyves.commands.options import Changing
 from chyves.commands.start import finish, setting_for, start_guest
@@ -39,10 +39,11 @@ def run(app: App, iso: str | None) -> None:
 
 
 def _start(app: App, guest: Guest, iso: str | None) -> None:
-    setting = setting_for(app, app.inventory, [guest], iso)
-    launch = start_guest(app, setting, guest)
+    wanted.want(app.host, [guest.name], wanted.ON)
+    launch = start_guest(app, setting_for(app, app.inventory, [guest], iso), guest)
     if launch:
-        finish(app, guest, launch)
+        with suppress(guests.Ended):
+            finish(app, guest, launch, seconds=float("inf"))
 
 
 def _stay(app: App, guest: Guest) -> None:

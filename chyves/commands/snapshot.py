@@ -43,7 +43,7 @@ def take(app: App, label: str) -> None:
         for guest in sorted(chosen, key=lambda guest: guest.name):
             held.enter_context(locks.guest_lock(app.host, guest.name))
         now = guests.statuses(app.host, [guest.name for guest in chosen])
-        wanted = {name: label if seen.is_down else label + LIVE for name, seen in now.items()}
+        wanted = {name: label + LIVE if seen.is_live else label for name, seen in now.items()}
         whole = [guest for guest in chosen if _is_whole(app, inventory, guest)]
         for pool in dict.fromkeys(guest.pool for guest in whole):
             _take_on(app, [guest for guest in whole if guest.pool == pool], wanted)

@@ -10,16 +10,17 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, prepare, store, vmm, wiring
+from chyves.backend import guests, locks, net, prepare, store, vmm, wanted, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.backend.hooks import run_hooks
 from chyves.backend.reverting import revert
 from chyves.commands.options import Changing
 from chyves.errors import Busy, HostError, NotFound, Precondition
-from chyves.model import bhyve, devices, hostchecks, layout, network, preconditions
+from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
+from chyves.model.holding import holding, shared
 from chyves.model.selector import BOOT
 
 SECONDS = 30.0
@@ -48,6 +49,7 @@ def start(app: App, iso: str | None) -> None:
     inventory = app.inventory
     inventory.require_current()
     chosen = inventory.select(app.selector)
+    wanted.want(app.host, [guest.name for guest in chosen], wanted.ON)
     starter = Starter(app, setting_for(app, inventory, chosen, iso))
     for guest in chosen:
         starter.start(guest)
@@ -95,10 +97,10 @@ class Starter:
             self.finish(name)
 
 
-def finish(app: App, guest: Guest, launch: guests.Launch) -> None:
+def finish(app: App, guest: Guest, launch: guests.Launch, *, seconds: float | None = None) -> None:
     """Wait until a guest that was launched runs, and report it. Raises why it does not."""
     with closing(launch):
-        pid = launch.wait(SECONDS)
+        pid = launch.wait(SECONDS if seconds is None else seconds)
         waits = ", waits for a VNC client" if launch.waits_for_client else ""
         app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
     run_harmless_hooks(app, "poststart", guest)
@@ -139,44 +141,72 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
 def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | None:
     """Start one guest; None if it runs already. Raises why it cannot run."""
     with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
-        now = guests.status(app.host, guest.name)
-        if now.phase == "ending":
-            now = guests.settled(app.host, guest.name)
-        if now.supervisor or now.bhyve:
+        now = guests.settled(app.host, guest.name)
+        if not now.is_down:
             _say_that_it_runs(app, guest.name, now)
             return None
-        guest = store.current(app.host, guest)
-        dataset = layout.guest_dataset(guest.pool, guest.name)
-        guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
-        plan = make_plan(app, setting, guest)
-        _require_own_things(app, setting, guest)
-        if now.has_vm:
-            app.output.say(f"{guest.name}: taking its old VM out of the kernel")
-            vmm.destroy(app.host, plan.vm)
-        _ready_network(app, setting, guest, undo)
-        prepare.make_ready(app.host, guest, plan, setting.primary)
+        if app.host.plan is None and wanted.wanted(app.host, guest.name) == wanted.OFF:
+            raise Busy("was stopped before it ran")
+        plan = _make_ready(app, setting, guest, now, undo)
         for note in plan.notes:
             app.report.warn(f"{guest.name}: {note}")
-        _revert(app, guest)
-        run_hooks(app.host, "prestart", guest.pool, guest.name)
         if app.host.plan is not None:
             show_plan(app, guest, plan)
             undo.pop_all()
             return None
-        guests.clear_reload(app.host, guest.name)
-        launch = guests.Launch(app.host, _order(app, guest, plan))
-        undo.callback(launch.close)
-        launch.wait_for_supervisor()
+        launch = _launch(app, setting, guest, plan, undo)
         undo.pop_all()
         return launch
+
+
+def rehearse(app: App, setting: Setting, guest: Guest, now: guests.Status) -> list[str]:
+    """Return the shell lines by which a running guest starts again once it has ended. Raises why it
+    could not."""
+    with app.host.planning() as lines, ExitStack() as undo:
+        show_plan(app, guest, _make_ready(app, setting, guest, now, undo))
+        undo.pop_all()
+    return lines
+
+
+def _make_ready(
+    app: App, setting: Setting, guest: Guest, now: guests.Status, undo: ExitStack
+) -> bhyve.LaunchPlan:
+    """Put in order all that a guest needs to run, and return how it is run; ``now`` is what it is
+    doing. Raises why it cannot run: what speaks against it is found before anything is done."""
+    guest = store.current(app.host, guest)
+    dataset = layout.guest_dataset(guest.pool, guest.name)
+    guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
+    plan = _make_plan(app, setting, guest, now)
+    _require_own_things(app, setting, guest)
+    if now.is_down and now.has_vm:
+        app.output.say(f"{guest.name}: taking its old VM out of the kernel")
+        vmm.destroy(app.host, plan.vm)
+    _ready_network(app, setting, guest, now, undo)
+    prepare.make_ready(app.host, guest, plan, setting.primary)
+    _revert(app, guest)
+    run_hooks(app.host, "prestart", guest.pool, guest.name)
+    return plan
+
+
+def _launch(
+    app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan, undo: ExitStack
+) -> guests.Launch:
+    """Start the supervisor. Of two guests that need the same thing for themselves, the second is
+    here once the first is known to have it. Raises Busy, HostError."""
+    with locks.host_lock(app.host):
+        _require_own_things(app, setting, guest)
+        launch = guests.Launch(app.host, _order(app, setting, guest, plan))
+        undo.callback(launch.close)
+        launch.wait_for_supervisor()
+    return launch
 
 
 def _revert(app: App, guest: Guest) -> None:
     """Take its disks back to a snapshot if that is wanted at each start."""
     if guest.checked("revert_to_snapshot_method") in ("start", "both"):
-        wanted = guest.checked("revert_to_snapshot")
-        label = revert(app.host, guest.pool, guest.name, wanted)
-        app.output.say(f"{guest.name}: its disks went back to {label}")
+        label = revert(app.host, guest.pool, guest.name, guest.checked("revert_to_snapshot"))
+        if app.host.plan is None:
+            app.output.say(f"{guest.name}: its disks went back to {label}")
 
 
 def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
@@ -188,7 +218,7 @@ def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
     app.report.done(name, what, changed=taken)
 
 
-def make_plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
+def _make_plan(app: App, setting: Setting, guest: Guest, now: guests.Status) -> bhyve.LaunchPlan:
     """Return how a guest is to be run. Raises Precondition: all that it lacks."""
     disks = disks_of(app.host, setting.inventory, [guest])[guest.pool, guest.name]
     invalid = preconditions.property_problems(guest, setting.facts, disks)
@@ -203,6 +233,8 @@ def make_plan(app: App, setting: Setting, guest: Guest) -> bhyve.LaunchPlan:
         primary=setting.primary,
         media=setting.media,
     )
+    if now.supervisor and now.holding.screen == holding(guest, setting.facts).screen:
+        seen = seen._replace(port_taken=False)
     problems = preconditions.preconditions(
         guest, setting.facts, disks, primary=setting.primary, media=setting.media, look=seen
     )
@@ -232,13 +264,10 @@ def _refusal(problems: list[bhyve.Problem]) -> Precondition:
 
 def _require_own_things(app: App, setting: Setting, guest: Guest) -> None:
     """Raise Busy if a running guest has what this one needs for itself."""
-    others = {
-        other.name: found
-        for other in setting.inventory.guests
-        if other.name != guest.name and (found := preconditions.shared(guest, other))
-    }
-    states = guests.statuses(app.host, list(others))
-    problems = [found for name, found in others.items() if not states[name].is_down]
+    mine = holding(guest, setting.facts)
+    names = [other.name for other in setting.inventory.guests if other.name != guest.name]
+    theirs = guests.held(app.host, names)
+    problems = list(filter(None, (shared(guest.name, mine, *one) for one in theirs.items())))
     if problems:
         raise Busy(
             "; ".join(problem.message for problem in problems),
@@ -246,13 +275,15 @@ def _require_own_things(app: App, setting: Setting, guest: Guest) -> None:
         )
 
 
-def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) -> None:
+def _ready_network(
+    app: App, setting: Setting, guest: Guest, now: guests.Status, undo: ExitStack
+) -> None:
     if guest.taps() != guest.net_ifaces():
         load = guest.globals.get("auto_load_kernel_mods") != "no"
         vmm.ready_modules(app.host, ["netmap"], load=load)
     with locks.host_lock(app.host):
         inventory = store.refresh(app.host, setting.inventory)
-        actual = net.interfaces(app.host)
+        actual = interfaces.without_holder(net.interfaces(app.host), now.bhyve)
         taps = guest.taps()
         if not wiring.is_automatic(inventory):
             network.start_guest_on_system_network(guest.name, taps, actual)
@@ -265,7 +296,7 @@ def _ready_network(app: App, setting: Setting, guest: Guest, undo: ExitStack) ->
             bridged_addresses=setting.facts.bridged_addresses,
             up=_come_up(guest),
         )
-        for note in change.notes:
+        for note in change.notes if not now.supervisor else ():
             app.output.say(f"{guest.name}: {note}")
         undo.push(net.apply(app.host, change.steps))
 
@@ -275,7 +306,7 @@ def _come_up(guest: Guest) -> bool:
     return guest.globals.get("tap_up_by_default") != "no"
 
 
-def _order(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
+def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
     """Return what the supervisor is told."""
     return {
         "simulated": str(app.host.simulated or ""),
@@ -288,6 +319,7 @@ def _order(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:
         "taps": list(plan.taps) if _come_up(guest) else [],
         "sockets": list(plan.sockets),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
+        "holding": holding(guest, setting.facts)._asdict(),
     }
 
 

@@ -4,7 +4,6 @@
 import click
 
 from chyves.app import App
-from chyves.backend import guests
 from chyves.commands import ending
 from chyves.commands.options import Changing
 from chyves.errors import Invalid
@@ -53,8 +52,6 @@ def _end(app: App, *, force: bool, limit: int | None, wait: bool) -> None:
     asked = ending.ask(app, chosen, force=force, limit=limit)
     if app.host.plan is not None:
         return
-    for guest in chosen:
-        guests.clear_reload(app.host, guest.name)
     if not wait:
         for one in asked:
             app.report.done(one.name, "asked to stop")

@@ -63,6 +63,14 @@ class Interface(NamedTuple):
         return "wlan" in self.groups and not self.is_access_point
 
 
+def without_holder(actual: Mapping[str, Interface], pid: int) -> dict[str, Interface]:
+    """Return the interfaces as they are once a process has ended (0: none ends)."""
+    return {
+        name: one._replace(opened_by=None) if pid and one.opened_by == pid else one
+        for name, one in actual.items()
+    }
+
+
 class Step(NamedTuple):
     """One program to run. ``undo`` takes it back, if anything can; ``fine`` is what the program
     says when there was nothing left to do."""

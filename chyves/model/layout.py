@@ -215,9 +215,9 @@ def state_file(guest: str) -> str:
     return f"{run_folder(guest)}/state.json"
 
 
-def reload_mark(guest: str) -> str:
-    """Return the file that is there while a guest is stopped to be started again."""
-    return f"{run_folder(guest)}/reload"
+def wanted_file(guest: str) -> str:
+    """Return the file that tells whether a guest is to be on or off."""
+    return f"{run_folder(guest)}/wanted"
 
 
 def hooks(pool: str, guest: str, event: str) -> tuple[str, str]:

@@ -101,29 +101,6 @@ def preconditions(
     return invalid or [problem for check in CHECKS for problem in check(case)]
 
 
-def shared(guest: Guest, other: Guest) -> Problem | None:
-    """Return why a guest cannot start while another one runs: bhyve would share a console in
-    silence, an exact clone has the same MAC addresses, a device of the host has one owner."""
-    if other.value("serial") == guest.serial:
-        what, name = f"serial port, {guest.serial}", "serial=nmdm<n>"
-    elif guest.value("uuid") and other.value("uuid").lower() == guest.value("uuid").lower():
-        what, name = f"UUID, {guest.value('uuid')}", "uuid=<another>"
-    elif both := _devices(guest) & _devices(other):
-        device = min(both)
-        what, name = f"device of the host, {device}", "pcidev_<n>=<another>"
-    else:
-        return None
-    return Problem(
-        f"{other.name} is running with the same {what}",
-        f"chyves {guest.name} set {name}, or chyves {other.name} stop",
-    )
-
-
-def _devices(guest: Guest) -> set[str]:
-    values = (guest.value(name) for name in numbered(guest, "pcidev_"))
-    return {value.split(",")[1] for value in values if value.startswith("passthru,")}
-
-
 def property_problems(guest: Guest, facts: HostFacts, disks: Sequence[Disk]) -> list[Problem]:
     """Return why no command line can be made: properties are edited by hand, and chyves 0.2.0
     stored what it was given."""

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs of the administrator around the life of a guest."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
+from tests.simulator.vms import wait_for
 
 ALL = "/usr/local/etc/chyves/hooks"
 OWN = "/chyves/tank/guests/web/hooks"
@@ -114,7 +118,92 @@ def test_a_hook_has_only_so_much_time(runs: Runs, monkeypatch: pytest.MonkeyPatc
     runs.create()
     runs.install("web")
     done = runs.chyves("web start", code=Exit.HOST)
-    assert "no answer within 0.5 seconds" in done.said[0]
+    assert "hooks/prestart: took longer than 0.5 seconds" in done.said[0]
+
+
+def test_what_a_hook_leaves_in_the_background_holds_nobody(runs: Runs) -> None:
+    hook(runs, ALL, "prestart", f"sleep 600 & echo $! >{notes(runs)}")
+    runs.booted()
+    sleeper = psutil.Process(int(told(runs)[0]))
+    sleeper.kill()
+
+
+def test_a_hook_that_takes_too_long_is_killed_with_all_it_has_begun(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chyves.backend.hooks.SECONDS", 0.5)
+    hook(runs, ALL, "prestart", f"sleep 600 & echo $! >{notes(runs)}; sleep 600")
+    runs.create()
+    runs.install("web")
+    runs.chyves("web start", code=Exit.HOST)
+    wait_for(lambda: not psutil.pid_exists(int(told(runs)[0])), "it is gone")
+
+
+@pytest.mark.parametrize(
+    ("event", "line"), [("prestart", "web set ram=512M"), ("poststop", "web start")]
+)
+def test_a_hook_that_waits_for_its_own_guest_is_told_so(runs: Runs, event: str, line: str) -> None:
+    chyves = f"{sys.executable} -m chyves --simulate {runs.chyves.directory}"
+    runs.create()
+    runs.install("web")
+    hook(runs, OWN, event, f"{chyves} {line} >{notes(runs)} 2>&1; echo $? >>{notes(runs)}")
+    runs.chyves("web start")
+    runs.chyves("web stop")
+    wait_for(lambda: bool(told(runs)) and told(runs)[-1].isdigit(), "it has ended", seconds=20)
+    complaint, hint, code = told(runs)[-3:]
+    assert complaint.startswith("chyves: web: guest web: process ")
+    assert complaint.endswith(" is at work on it, and waits for this hook")
+    assert (hint, code) == ("hint: see HOOKS in chyves(8)", str(int(Exit.BUSY)))
+
+
+def slow_end(runs: Runs) -> Path:
+    """Let the hook of an end run until a file is gone, and return the file."""
+    mark = runs.host.path("/tmp/held")
+    mark.touch()
+    hook(runs, ALL, "poststop", f"while [ -e {mark} ]; do sleep 0.05; done")
+    runs.booted()
+    return mark
+
+
+def test_a_guest_has_ended_when_only_a_hook_runs(runs: Runs) -> None:
+    mark = slow_end(runs)
+    runs.type("poweroff")
+    seen = runs.wait_for_phase("ending")
+    assert (seen["pid"], seen["last_end"]) == (None, "powered off")
+    assert "ENDING" in runs.chyves("list").out
+    start = runs.process("web start -q")
+    with pytest.raises(subprocess.TimeoutExpired):
+        start.communicate(timeout=1)
+    mark.unlink()
+    said = start.communicate(timeout=30)
+    assert said[0].startswith("web: running (pid "), said
+
+
+@pytest.mark.parametrize("how", ["stop --timeout 1", "stop force"])
+def test_a_hook_of_the_end_is_waited_for_and_not_taken_for_the_guest(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("chyves.commands.ending.FORCED_SECONDS", 1)
+    mark = slow_end(runs)
+    stop = runs.process(f"web {how} -q")
+    runs.wait_for_phase("ending")
+    with pytest.raises(subprocess.TimeoutExpired):
+        stop.communicate(timeout=2)
+    mark.unlink()
+    said = stop.communicate(timeout=30)
+    assert (said[0], stop.returncode) == ("web: stopped\n", 0)
+    assert "ignored" not in said[1]
+    runs.assert_nothing_left()
+
+
+def test_a_hook_that_does_not_end_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chyves.commands.ending.HOOK_SECONDS", 0.5)
+    mark = slow_end(runs)
+    done = runs.chyves("web stop --timeout 1", code=Exit.BUSY)
+    assert "web: ended, but a hook of its end still runs (supervisor " in done.said[0]
+    assert done.said[1] == "hint: chyves web wait --for stopped"
+    mark.unlink()
+    runs.chyves("web wait --for stopped --timeout 20")
 
 
 @pytest.mark.parametrize("what", ["file", "folder", "link", "mode"])

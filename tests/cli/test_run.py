@@ -376,6 +376,8 @@ def test_a_guest_that_resets_again_and_again_is_given_up(runs: Runs) -> None:
         "pool": "tank",
         "taps": ["tap50"],
         "sockets": [],
+        "holding": {},
+        "waits_for_client": False,
         "logs": ["/chyves/tank/guests/web/logs"],
     }
     patched = (

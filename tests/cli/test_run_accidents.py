@@ -379,6 +379,8 @@ def test_the_pause_is_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.Mon
         "launches": [],
         "taps": [],
         "sockets": [],
+        "holding": {},
+        "waits_for_client": False,
         "logs": [],
         "eject_after": 0,
         "restarts": False,
@@ -424,11 +426,14 @@ def test_a_guest_that_waits_for_a_vnc_client(runs: Runs) -> None:
     done = runs.chyves("web start --json")
     (result,) = json.loads(done.out)["results"]
     assert result["result"] == f"running (pid {result['pid']}), waits for a VNC client"
-    assert runs.phase() == "running"
-    assert runs.chyves("web start").out.startswith("web: already running (pid ")
+    assert (runs.phase(), runs.seen()["pid"]) == ("running", result["pid"])
+    assert f"YES ({result['pid']})" in runs.chyves("list").out
+    assert runs.chyves("web wait --for running --timeout 1").out == "web: running\n"
+    assert runs.chyves("web start").out == f"web: already running (pid {result['pid']})\n"
+    assert runs.chyves("web reload").out.splitlines()[0].startswith("web: stopped")
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         assert client.recv(12).startswith(b"RFB 003.008")
-    wait_for(lambda: runs.seen()["pid"] == result["pid"], "it goes on")
+    runs.wait_for_acpi()
     runs.chyves("web stop")
     runs.assert_nothing_left()
 

@@ -213,6 +213,15 @@ def test_the_same_serial_port_as_a_running_guest(runs: Runs) -> None:
     assert runs.vms() == ["chy-db"]
 
 
+def test_of_two_exact_clones_that_start_at_once_one_runs(runs: Runs) -> None:
+    runs.install("web")
+    runs.chyves("web clone db -ie -q")
+    starts = [runs.process(f"{name} start -q") for name in ("web", "db")]
+    said = [start.communicate(timeout=60) for start in starts]
+    assert sorted(start.returncode for start in starts) == [0, Exit.BUSY], said
+    assert len(runs.vms()) == 1
+
+
 def failed(runs: Runs, code: Exit = Exit.HOST) -> list[str]:
     """Start a guest that does not stay up; return complaint and hint when it is gone."""
     done = runs.chyves("web start", code=code)

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``run``: a guest in the foreground; ``reload``; disks that go back at each start or reboot."""
 
+import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chyves.backend import wanted
 from chyves.errors import Exit
+from chyves.model import layout
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
 from tests.simulator.vms import Terminal, wait_for
@@ -75,11 +79,12 @@ def test_a_second_signal_to_run_takes_the_power(runs: Runs) -> None:
     assert runs.seen()["last_end"] == "powered off by force"
 
 
-def hook_that_touches(runs: Runs, event: str) -> Path:
+def hook_that_touches(runs: Runs, event: str, then: str = "") -> Path:
+    """Install a hook that touches a file, which ``then`` has as ``{}``; return the file."""
     mark = runs.host.path(f"/tmp/{event}")
     hook = runs.host.path(f"/usr/local/etc/chyves/hooks/{event}")
     hook.parent.mkdir(parents=True)
-    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\n{then.format(mark)}\n")
     hook.chmod(0o755)
     return mark
 
@@ -118,21 +123,12 @@ def test_reload_is_for_guests_that_run(runs: Runs) -> None:
     assert runs.phase() == "stopped"
 
 
-def test_reload_stops_no_guest_that_could_not_start_again(runs: Runs) -> None:
-    runs.chyves("web start")
-    pid = runs.seen()["pid"]
-    runs.chyves("web set ram=9999G")
-    runs.chyves("web reload", code=Exit.PRECONDITION)
-    assert runs.seen()["pid"] == pid
-
-
 def test_a_reload_that_was_killed_is_completed_by_another(runs: Runs) -> None:
     runs.install("web", "hang")
     runs.chyves("web start")
     runs.chyves("web set stop_timeout=60")
     reload = runs.process("web reload -q")
-    mark = runs.host.path("/var/run/chyves/guests/web/reload")
-    wait_for(mark.exists, "it has begun", seconds=20)
+    wait_for(lambda: wanted.wanted(runs.host, "web") == wanted.AGAIN, "it has begun", seconds=20)
     reload.kill()
     reload.communicate()
     runs.install("web")
@@ -145,12 +141,130 @@ def test_a_reload_that_was_killed_is_completed_by_another(runs: Runs) -> None:
 
 
 def test_a_dry_reload_shows_both_halves(runs: Runs) -> None:
+    start = [
+        line for line in runs.chyves("web start --dry-run").out.splitlines() if "kld" not in line
+    ]
     runs.chyves("web start")
     runs.wait_for_acpi()
+    hook_that_touches(runs, "prestart")
     lines = runs.chyves("web reload --dry-run").out.splitlines()
     assert lines[0] == "# press the power button of web"
+    assert lines[-1] == start[-1]
     assert lines[-1].startswith("bhyve ")
+    assert any(line.endswith("hooks/prestart") for line in lines)
     assert runs.phase() == "running"
+
+
+@pytest.mark.parametrize(
+    ("properties", "code", "complaint"),
+    [
+        ("ram=9999G", Exit.PRECONDITION, "and this host 31G"),
+        ("ram=30G bargs=-S", Exit.PRECONDITION, "it wires 30G of memory"),
+        ("revert_to_snapshot_method=start", Exit.NOT_FOUND, "web has no snapshot to go back to"),
+        ("loader=uefi", Exit.PRECONDITION, "it has no firmware"),
+    ],
+)
+def test_reload_stops_no_guest_that_could_not_start_again(
+    runs: Runs, properties: str, code: Exit, complaint: str
+) -> None:
+    runs.chyves("web start")
+    pid = runs.seen()["pid"]
+    runs.chyves(f"web set {properties}")
+    for line in ("web reload", "web reload --dry-run"):
+        done = runs.chyves(line, code=code)
+        assert complaint in done.said[0]
+        assert done.out == ""
+    assert runs.seen()["pid"] == pid
+
+
+def write_serial(runs: Runs, name: str, serial: str) -> None:
+    """Change it in the file, as nothing forbids."""
+    file = runs.host.path(layout.guest_config("tank", name))
+    file.write_text(re.sub("serial=.*", f"serial={serial}", file.read_text()))
+
+
+def test_reload_goes_by_what_the_others_were_started_with(runs: Runs) -> None:
+    runs.create("db")
+    runs.install("db")
+    runs.chyves("db,web start")
+    runs.wait_for_acpi()
+    pid = runs.seen()["pid"]
+    own = runs.seen("db")["properties"]["serial"]
+    write_serial(runs, "db", "nmdm61")
+    write_serial(runs, "web", own)
+    done = runs.chyves("web reload", code=Exit.BUSY)
+    assert done.said[0] == f"chyves: web: db is running with the same serial port, {own}"
+    assert runs.seen()["pid"] == pid
+    runs.chyves("db reload")
+    assert runs.chyves("web reload").out.startswith("web: stopped")
+
+
+def test_a_guest_that_is_reloaded_may_have_its_own_memory_again(runs: Runs) -> None:
+    runs.chyves("web set ram=20G bargs=-S -q")
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    runs.chyves("web set ram=24G")
+    assert runs.chyves("web reload").out.splitlines()[-1].startswith("web: running (pid ")
+
+
+def test_a_guest_that_was_stopped_is_not_started_by_a_reload_under_way(runs: Runs) -> None:
+    runs.install("web", "hang")
+    runs.chyves("web set stop_timeout=60")
+    runs.chyves("web start")
+    reload = runs.process("web reload -q")
+    wait_for(lambda: wanted.wanted(runs.host, "web") == wanted.AGAIN, "it has begun", seconds=20)
+    assert runs.chyves("web stop force").out.startswith("web: stopped")
+    said = reload.communicate(timeout=30)
+    assert reload.returncode == Exit.BUSY
+    assert "chyves: web: was stopped before it ran" in said[1]
+    assert runs.phase() == "stopped"
+    runs.chyves("web start")
+
+
+@pytest.mark.parametrize("line", ["web stop", "web stop force", "all stop --within 30"])
+def test_a_guest_that_was_stopped_is_not_started_by_a_start_under_way(
+    runs: Runs, line: str
+) -> None:
+    mark = hook_that_touches(runs, "prestart", "while [ -e {}.holds ]; do sleep 0.05; done")
+    mark.with_suffix(".holds").touch()
+    start = runs.process("web start -q")
+    wait_for(mark.exists, "its hook runs", seconds=20)
+    assert runs.chyves(line).out == "web: not running\n"
+    mark.with_suffix(".holds").unlink()
+    said = start.communicate(timeout=30)
+    assert start.returncode == Exit.BUSY
+    assert "chyves: web: was stopped before it ran" in said[1]
+    runs.assert_nothing_left()
+    runs.chyves("web start")
+
+
+def test_a_reload_that_failed_is_not_completed_later(runs: Runs) -> None:
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    hook_that_touches(runs, "prestart", "exit 3")
+    done = runs.chyves("web reload", code=Exit.HOST)
+    assert done.out == "web: stopped\n"
+    runs.host.path("/usr/local/etc/chyves/hooks/prestart").unlink()
+    assert runs.chyves("web reload").out == "web: not running\n"
+    runs.chyves("web start")
+
+
+@pytest.mark.parametrize(("command", "code"), [("poweroff", 0), ("panic", Exit.FAILED)])
+def test_run_of_a_guest_that_ends_at_once(runs: Runs, command: str, code: int) -> None:
+    runs.install("web", command)
+    assert "ended: " in str(runs.chyves("web run", code=code))
+
+
+def test_run_stays_while_the_loader_waits(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.disk("web").write_bytes(bytes(1 << 20))
+    foreground = runs.process("web run -q")
+    runs.wait_for_phase("loading")
+    with pytest.raises(subprocess.TimeoutExpired):
+        foreground.communicate(timeout=2)
+    foreground.terminate()
+    said = foreground.communicate(timeout=30)
+    assert foreground.returncode == 0, said
+    runs.assert_nothing_left()
 
 
 def ask(shell: Terminal, command: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from chyves.model.bhyve import Media, Problem, needed_files
 from chyves.model.facts import HostFacts, Memory
 from chyves.model.hostchecks import memory_notes, without
-from chyves.model.preconditions import Look, preconditions, shared
+from chyves.model.preconditions import Look, preconditions
 from tests.model.test_bhyve import FACTS, ISO, UEFI, VNC, make_disks, make_guest
 
 NO_UG = replace(FACTS, unrestricted_guest=False)
@@ -313,24 +313,3 @@ def test_files_that_a_user_writes_for_grub() -> None:
     look = Look(missing=wanted[1:])
     found = preconditions(guest, FACTS, make_disks(1), primary="tank", look=look)
     assert [problem.hint for problem in found] == ["with os=custom you write it"] * 2
-
-
-def test_what_two_running_guests_cannot_share() -> None:
-    mine = make_guest(**PASSTHRU)
-    own = {"serial": "nmdm51", "uuid": "2c5a9a3e-51f3-11ee-8d2a-0cc47aaf1bd3"}
-
-    def problem(**properties: str) -> Problem | None:
-        other = replace(make_guest(**(own | properties)), name="db")
-        return shared(mine, other)
-
-    assert problem() is None
-    assert problem(pcidev_7="passthru,6/0/1") is None
-    for properties, message, hint in (
-        ({"serial": "nmdm50"}, "same serial port, nmdm50", "set serial=nmdm<n>, or chyves db stop"),
-        ({"uuid": mine.value("uuid").upper()}, "same UUID, 2c5a", "set uuid="),
-        ({"pcidev_7": "passthru,7/0/0,rom=x"}, "same device of the host, 7/0/0", "set pcidev_"),
-    ):
-        found = problem(**properties)
-        assert found is not None
-        assert f"db is running with the {message}" in found.message
-        assert hint in found.hint

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a running guest has for itself, and no other can have beside it.
+
+The supervisor keeps it for every running guest as it was at its start: properties can be changed
+while it runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from chyves.model import hostchecks
+from chyves.model.bhyve import Problem, vnc
+from chyves.model.devices import passthrough, tpm
+from chyves.model.facts import HostFacts
+from chyves.model.guest import Guest
+
+
+class Holding(NamedTuple):
+    """``devices`` are those of the host: PCI addresses, and the path of a TPM. ``screen`` is the
+    address and port of its VNC console, ``memory`` is in bytes, ``wired`` tells whether all of it
+    is wired."""
+
+    serial: str = ""
+    uuid: str = ""
+    devices: Sequence[str] = ()
+    screen: str = ""
+    memory: int = 0
+    wired: bool = False
+
+
+def holding(guest: Guest, facts: HostFacts) -> Holding:
+    """Return what a guest has once it runs; its properties are known to be valid."""
+    device, screen = tpm(guest), vnc(guest)
+    devices = [str(address) for address in passthrough(guest)]
+    if device and device.kind == "passthru":
+        devices.append(device.path)
+    return Holding(
+        guest.serial,
+        guest.value("uuid").lower(),
+        devices,
+        f"{screen.address}:{screen.port}" if screen else "",
+        guest.ram_bytes,
+        hostchecks.wires_memory(guest, facts),
+    )
+
+
+def kept_holding(kept: Mapping[str, Any]) -> Holding:
+    """Return what a supervisor has kept of it; what another version of chyves kept is left out."""
+    return Holding(**{name: kept[name] for name in Holding._fields if name in kept})
+
+
+def given_back(has: Holding, facts: HostFacts) -> HostFacts:
+    """Return the host as it is once a running guest has given its memory back."""
+    if not facts.available:
+        return facts
+    return replace(facts, available=facts.available.less(-has.memory, wired=has.wired))
+
+
+def shared(guest: str, wanted: Holding, other: str, has: Holding) -> Problem | None:
+    """Return why a guest cannot start while another one runs: bhyve would share a console in
+    silence, an exact clone has the same MAC addresses, a device of the host has one owner."""
+    if wanted.serial == has.serial:
+        what, name = f"serial port, {wanted.serial}", "serial=nmdm<n>"
+    elif wanted.uuid and wanted.uuid == has.uuid:
+        what, name = f"UUID, {wanted.uuid}", "uuid=<another>"
+    elif both := set(wanted.devices) & set(has.devices):
+        device = min(both)
+        name = "tpm=<another>" if device.startswith("/") else "pcidev_<n>=<another>"
+        what = f"device of the host, {device}"
+    elif wanted.screen and wanted.screen == has.screen:
+        what, name = f"VNC port, {wanted.screen}", "uefi_vnc_port=<another>"
+    else:
+        return None
+    return Problem(
+        f"{other} is running with the same {what}",
+        f"chyves {guest} set {name}, or chyves {other} stop",
+    )

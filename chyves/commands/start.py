@@ -118,7 +118,8 @@ def _facts(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> Hos
     """Load the kernel modules that guests need, and look at what the host can do then."""
     load = inventory.globals.get("auto_load_kernel_mods") != "no"
     vmm.ready_modules(app.host, load=load)
-    facts = gather_facts(app.host, vmm.MODULES)
+    loaded = vmm.MODULES if app.host.plan is None else vmm.initialised(app.host)
+    facts = gather_facts(app.host, loaded)
     wants_devices = any(devices.numbered(guest, "pcidev_") for guest in chosen)
     return with_pci_devices(app.host, facts) if wants_devices else facts
 
@@ -126,7 +127,7 @@ def _facts(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> Hos
 def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     """Return the ISO to start from: a resource, or with ./, ../ or / in front a file of the host.
     Raises NotFound."""
-    if not iso:
+    if iso is None:
         return None
     is_path = iso.startswith(("./", "../", "/"))
     path = app.host.absolute(iso) if is_path else layout.resource_file(primary, layout.ISO, iso)

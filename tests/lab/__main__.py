@@ -9,6 +9,7 @@ python -m tests.lab run RELEASE COMMAND ...  run a command in it, in the current
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,10 @@ from tests.lab.recipe import Built
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--timeout=900")
 
+SCENARIOS = (sys.executable, "-m", "tests.lab.contract.record", f"{machine.OUT}/answers.json")
+
+INSIDE = (*PYTEST, "-p", "tests.lab.real", "tests/lab/inside")
+
 COMMAND_LINE = ("tests/cli", "tests/faults", "tests/machine")
 """The tests whose hosts have histories that are put to the real zfs."""
 
@@ -39,9 +44,8 @@ LIMIT = 10_000.0
 
 
 def record(built: Built, release: str, out: Path) -> list[str]:
-    """Put the real zfs through the scenarios; returns what is wrong with its answers."""
-    command = (sys.executable, "-m", "tests.lab.contract.record", f"{machine.OUT}/answers.json")
-    if code := _inside(built, release, command, out):
+    """Put the real zfs through the scenarios; returns what went wrong."""
+    if code := _inside(built, release, SCENARIOS, out):
         return [f"OpenZFS {release}: the scenarios ended with {code}"]
     return []
 
@@ -63,13 +67,6 @@ def check_answers(release: str, answers: Path) -> list[str]:
     return wrong
 
 
-def tests(built: Built, release: str, out: Path) -> list[str]:
-    """Run the tests that are for the lab alone."""
-    if code := _inside(built, release, (*PYTEST, "-p", "tests.lab.real", "tests/lab/inside"), out):
-        return [f"OpenZFS {release}: the tests ended with {code}"]
-    return []
-
-
 def _inside(built: Built, release: str, command: Sequence[str], out: Path) -> int:
     environment = {
         "CHYVES_LAB": release,
@@ -89,10 +86,13 @@ def _inside(built: Built, release: str, command: Sequence[str], out: Path) -> in
 
 
 def test_release(built: Built, release: str, out: Path) -> list[str]:
-    wrong = record(built, release, out)
-    if not wrong:
-        wrong = check_answers(release, out / "answers.json")
-    return wrong + tests(built, release, out)
+    """Put the real zfs through the scenarios and run the tests that are for the lab alone; returns
+    what is wrong."""
+    both = f"{shlex.join(SCENARIOS)} && {shlex.join(INSIDE)}"
+    code = _inside(built, release, ("sh", "-c", both), out)
+    answers = out / "answers.json"
+    wrong = check_answers(release, answers) if answers.exists() else []
+    return [*wrong, f"OpenZFS {release}: the tests ended with {code}"] if code else wrong
 
 
 @contextmanager

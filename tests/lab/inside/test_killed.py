@@ -4,6 +4,7 @@ line said again completes it."""
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
@@ -41,19 +42,14 @@ VERBS = (
 
 def test_verbs_are_killed_before_each_step(chyves: Chyves) -> None:
     """Each verb is said of one guest for each of its steps, and of one more to its end."""
-    longest = 0
+    lived: Counter[str] = Counter()
     for number, verb in enumerate(VERBS):
-        for step in count(1):
-            guest = f"g{step}"
-            if step > longest:
-                for earlier in VERBS[:number]:
-                    chyves(f"{earlier.line.format(guest=guest)} --yes")
-                longest = step
-            killed = _is_killed_and_completed(chyves, verb, guest, step)
-            if not killed:
+        for guest, step in ((f"g{step}", step) for step in count(1)):
+            for missing in VERBS[lived[guest] : number]:
+                chyves(f"{missing.line.format(guest=guest)} --yes")
+            lived[guest] = number + 1
+            if not _is_killed_and_completed(chyves, verb, guest, step):
                 break
-        for rest in range(step + 1, longest + 1):
-            chyves(f"{verb.line.format(guest=f'g{rest}')} --yes")
 
 
 def _is_killed_and_completed(chyves: Chyves, verb: Verb, guest: str, step: int) -> bool:

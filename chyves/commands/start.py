@@ -100,7 +100,11 @@ class Starter:
 def finish(app: App, guest: Guest, launch: guests.Launch, *, seconds: float | None = None) -> None:
     """Wait until a guest that was launched runs, and report it. Raises why it does not."""
     with closing(launch):
-        pid = launch.wait(SECONDS if seconds is None else seconds)
+        try:
+            pid = launch.wait(SECONDS if seconds is None else seconds)
+        except KeyboardInterrupt:
+            app.output.say(f"{guest.name} goes on starting; chyves {guest.name} stop ends it")
+            raise
         waits = ", waits for a VNC client" if launch.waits_for_client else ""
         app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
     run_harmless_hooks(app, "poststart", guest)

@@ -2,6 +2,7 @@
 """Guests that cannot start: why, what to do about it, and nothing left behind."""
 
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import chdir
@@ -267,6 +268,16 @@ def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.Monke
     assert runs.phase() == "loading"
     assert runs.chyves("list").out.splitlines()[1].split()[3] == "LOADING"
     assert "OK " in runs.terminal().expect("OK ")
+
+
+def test_a_start_that_is_interrupted_says_what_goes_on(runs: Runs) -> None:
+    start = runs.process("web start")
+    runs.wait_for_phase("loading")
+    start.send_signal(signal.SIGINT)
+    said = start.communicate(timeout=20)[1].splitlines()
+    assert said[-2:] == ["web goes on starting; chyves web stop ends it", "chyves: interrupted"]
+    assert start.returncode == Exit.INTERRUPTED
+    assert runs.phase() == "loading"
 
 
 @pytest.mark.parametrize(

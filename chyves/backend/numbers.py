@@ -96,6 +96,7 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
     actual = net.interfaces(host)
     notes = []
     wanted: list[str] = []
+    replaced: dict[str, str] = {}
     for name in dict.fromkeys(now.net_ifaces()):
         if name in owned and (name.startswith("tap") or ":" in name):
             if name.startswith("tap"):
@@ -103,11 +104,25 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
             else:
                 fresh = numbers.next_vale_port((*owned, *wanted), name.partition(":")[0])
             notes.append(f"{fresh} takes the place of {name}, which {owned[name][0]} has now")
+            replaced[name] = fresh
             name = fresh
         wanted.append(name)
     if tuple(wanted) != now.net_ifaces():
+        path = layout.guest_config(now.pool, now.name)
         values = {"net_ifaces": network.join_interfaces(wanted)}
-        store.set_values(host, layout.guest_config(now.pool, now.name), values)
+        kept = {
+            f"{name}_{word}": f"{fresh}_{word}"
+            for name, fresh in replaced.items()
+            for word in ("mac", "mtu")
+            if f"{name}_{word}" in now.config
+        }
+        values |= {after: now.config[before] for before, after in kept.items()}
+        store.change_config(
+            host,
+            path,
+            lambda config: config.unset(kept).set(values),
+            what=", ".join(f"{name}={value}" for name, value in values.items()),
+        )
     gone = [name for name in before if name not in wanted and name not in owned]
     if gone:
         change = network.remove_interfaces(

@@ -203,6 +203,13 @@ def _is_on_its_way(dataset: zfs.Dataset | None, datasets: Mapping[str, zfs.Datas
     return dataset is not None and dataset.awaits != "" and dataset.awaits not in datasets
 
 
+def never_left(dataset: zfs.Dataset, datasets: Mapping[str, zfs.Dataset]) -> bool:
+    """Tell whether a guest was to be moved here and is still where it was, for all to see. Where
+    neither it nor its tombstone can be seen, because its pool is away, nobody knows."""
+    source = layout.moved_from(dataset.awaits)
+    return bool(source) and dataset.awaits not in datasets and source in datasets
+
+
 def _is_below(name: str, roots: Iterable[str]) -> bool:
     """Tell whether a dataset is one of ``roots`` or below one."""
     return any(name == root or name.startswith(f"{root}/") for root in roots)

@@ -155,7 +155,11 @@ def snapshots(host: Host, roots: Sequence[str]) -> list[Snapshot]:
     found = []
     for line in listing.stdout.splitlines():
         name, used, created, holds, clones = line.split("\t")
-        dependants = tuple(clones.split(",")) if clones not in ("", "-") else ()
+        dependants = tuple(
+            clone
+            for clone in (clones.split(",") if clones not in ("", "-") else ())
+            if not _is_planned_away(host, clone)
+        )
         found.append(Snapshot(name, int(used), int(created), int(holds), dependants))
     return found
 
@@ -239,6 +243,8 @@ def destroy_snapshots(host: Host, range_: str, names: Sequence[str]) -> None:
 def rename(host: Host, old: str, new: str) -> None:
     """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict."""
     _change(host, "zfs", "rename", old, new)
+    if host.plan is not None:
+        host.planned_away.add(old)
 
 
 def block_size(host: Host, volume: str) -> int:

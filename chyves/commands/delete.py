@@ -30,7 +30,7 @@ def delete(app: App, how: str | None) -> None:
     if finished:
         inventory = app.inventory
     chosen = _select(app, inventory, finished)
-    doomed = _with_clones(inventory, chosen) if how == "force" else _clones_first(inventory, chosen)
+    doomed = (_families if how == "force" else _clones_first)(app, inventory, chosen)
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
             delete_guest(app, inventory, guest, keep_taps=how == KEEPNET)
@@ -69,12 +69,21 @@ def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_tap
 
 
 def refuse_dependants(app: App, dataset: str, hint: str) -> None:
-    """Raise Conflict if a clone depends on a snapshot at or below a dataset, Busy if one is
-    held."""
-    for snapshot in zfs.snapshots(app.host, [dataset]):
-        if snapshot.clones:
+    """Raise Conflict if a clone elsewhere depends on a snapshot at or below a dataset, Busy if one
+    is held."""
+    _refuse_dependants(app, [dataset], hint)
+
+
+def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
+    for snapshot in zfs.snapshots(app.host, roots):
+        others = [
+            clone
+            for clone in snapshot.clones
+            if not any(clone.startswith(f"{root}/") for root in roots)
+        ]
+        if others:
             raise Conflict(
-                f"others are cloned from it: {', '.join(_owners(snapshot.clones))}",
+                f"others are cloned from it: {', '.join(_owners(others))}",
                 hint=hint,
             )
         if snapshot.holds:
@@ -89,34 +98,59 @@ def _owners(datasets: Sequence[str]) -> list[str]:
 
 
 def _children(inventory: store.Inventory) -> dict[str, list[str]]:
-    """Return which guests are cloned from which."""
+    """Return which guests are cloned from which others."""
+    names = inventory.names
     children: dict[str, list[str]] = {}
     for dataset in inventory.datasets.values():
-        origin = dataset.origin.partition("@")[0]
-        parent = getattr(layout.classify(origin), "guest", "") if origin else ""
-        child = getattr(layout.classify(dataset.name), "guest", "")
-        if parent and child and child not in children.setdefault(parent, []):
-            children[parent].append(child)
+        parent = _guest_of(dataset.origin.partition("@")[0])
+        child = _guest_of(dataset.name)
+        known = children.setdefault(parent, [])
+        if parent != child and {parent, child} <= set(names) and child not in known:
+            known.append(child)
     return children
+
+
+def _guest_of(dataset: str) -> str:
+    """Return the guest that a dataset is of; empty if it is of none, or out of sight."""
+    place = layout.classify(dataset)
+    return place.guest if isinstance(place, layout.GuestRoot | layout.GuestPart) else ""
 
 
 def _with_clones(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the guests with all that is cloned from them, the last clones first."""
     children = _children(inventory)
+    seen: set[str] = set()
     ordered: list[str] = []
 
     def visit(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
         for child in children.get(name, []):
             visit(child)
-        if name not in ordered:
-            ordered.append(name)
+        ordered.append(name)
 
     for guest in chosen:
         visit(guest.name)
     return [inventory.guest(name) for name in ordered]
 
 
-def _clones_first(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+def _families(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+    """Return the guests with all that is cloned from them, the last clones first. One that cannot
+    be deleted, or has a clone that cannot, is reported and left out with all its clones."""
+    doomed: list[Guest] = []
+    for guest in chosen:
+        with app.report.item(guest.name):
+            family = [one for one in _with_clones(inventory, [guest]) if one not in doomed]
+            for one in family:
+                guests.require_down(app.host, one.name, f"delete {one.name}")
+            roots = [layout.guest_dataset(one.pool, one.name) for one in (*family, *doomed)]
+            _refuse_dependants(app, roots, "they are no guests: promote or destroy them yourself")
+            doomed += family
+    return doomed
+
+
+def _clones_first(_: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the same guests, in an order in which each may be deleted."""
     names = {guest.name for guest in chosen}
     return [guest for guest in _with_clones(inventory, chosen) if guest.name in names]

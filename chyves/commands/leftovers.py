@@ -24,14 +24,13 @@ def sweep(app: App, inventory: store.Inventory) -> list[str]:
         place = layout.classify(dataset.name)
         if isinstance(place, layout.Deleted | layout.Staged) or (
             isinstance(place, layout.GuestRoot)
-            and (dataset.is_unfinished or dataset.awaits)
-            and dataset.awaits not in inventory.datasets
+            and (dataset.is_unfinished or store.never_left(dataset, inventory.datasets))
         ):
             with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
                 if free:
-                    found.append(place.guest)
                     app.output.say(f"{place.guest}: clearing away what was left unfinished")
                     take_away(app, inventory, place)
+                    found.append(place.guest)
     return found
 
 
@@ -46,7 +45,7 @@ def take_away(
     if dataset is None or (isinstance(place, layout.GuestRoot) and not _is_none_yet(app, dataset)):
         return
     if isinstance(place, layout.Deleted):
-        _let_arrive(app, inventory, place, name)
+        _let_arrive(app, inventory, name)
     try:
         config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
     except OSError:
@@ -57,18 +56,21 @@ def take_away(
 
 
 def _is_none_yet(app: App, dataset: zfs.Dataset) -> bool:
-    if dataset.awaits:
-        return zfs.dataset(app.host, dataset.awaits) is None
-    return dataset.is_unfinished
+    if not dataset.awaits:
+        return dataset.is_unfinished
+    names = (dataset.awaits, layout.moved_from(dataset.awaits))
+    there = {name: one for name in names if (one := zfs.dataset(app.host, name))}
+    return store.never_left(dataset, there)
 
 
-def _let_arrive(
-    app: App, inventory: store.Inventory, place: layout.Deleted, tombstone: str
-) -> None:
-    """Take the mark off a guest that was moved; without its tombstone it would be none."""
-    for pool in inventory.pools:
-        arrived = zfs.dataset(app.host, layout.guest_dataset(pool.name, place.guest))
-        if arrived and arrived.awaits == tombstone:
+def _let_arrive(app: App, inventory: store.Inventory, tombstone: str) -> None:
+    """Take the mark off a guest that was moved, whatever its name is by now; without its tombstone
+    it would be none."""
+    roots = [layout.root_dataset(pool.name) for pool in inventory.pools]
+    for arrived in zfs.datasets(app.host, roots):
+        if arrived.awaits == tombstone and isinstance(
+            layout.classify(arrived.name), layout.GuestRoot
+        ):
             zfs.inherit_property(app.host, arrived.name, zfs.UNFINISHED)
 
 
@@ -98,7 +100,8 @@ def _release_taps(app: App, inventory: store.Inventory, guest: Guest) -> None:
 
 def _destroy_disks(app: App, dataset: str) -> None:
     for part in zfs.datasets(app.host, [dataset]):
-        if part.is_volume:
+        path = part.name.removeprefix(dataset).lstrip("/")
+        if path and "/" not in path and path != ".config":
             destroy_patiently(app, part.name)
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
+from chyves.commands import leftovers
 from chyves.errors import Busy, Conflict, Precondition
 from chyves.model import layout
 from chyves.model.guest import Guest
@@ -33,6 +34,8 @@ def take_offline(app: App, name: str) -> None:
                 hint="chyves dataset <pool> promote makes another one primary",
             )
         require_no_promotion(inventory, name)
+        if leftovers.sweep(app, inventory):
+            inventory = app.inventory
         with pool_at_rest(app, inventory, name), ExitStack() as undo:
             _write_role(app, layout.root_mountpoint(name), PoolRole.OFFLINE)
             undo.callback(_write_role, app, layout.root_mountpoint(name), PoolRole.SECONDARY)

@@ -8,6 +8,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, net, store, wiring, zfs
+from chyves.commands import leftovers
 from chyves.commands.options import Changing
 from chyves.errors import Conflict
 from chyves.model import layout, network
@@ -21,8 +22,10 @@ from chyves.model.selector import check_new_names
 def rename(app: App, new: str) -> None:
     """Give a stopped guest another name; disks, snapshots, properties, clones and taps stay its
     own."""
-    app.inventory.require_current()
-    old = app.inventory.single(app.selector).name
+    inventory = app.inventory
+    inventory.require_current()
+    old = inventory.single(app.selector).name
+    leftovers.sweep(app, inventory)
     with app.report.item(old), ExitStack() as held:
         for name in sorted({old, new}):
             held.enter_context(locks.guest_lock(app.host, name))

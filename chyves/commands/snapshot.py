@@ -121,7 +121,7 @@ def roll_back(app: App, label: str) -> None:
         root = layout.guest_dataset(guest.pool, guest.name)
         taken = zfs.snapshots(app.host, [root])
         label = _label(guest.name, root, taken, label)
-        targets, lost = _plan_rollback(root, taken, label)
+        targets, lost, orphans = _plan_rollback(root, taken, label)
         for name in _added_since(inventory, root, {target.dataset for target in targets}):
             app.report.warn(f"{name} is not in {label}: it stays as it is now")
         if lost:
@@ -129,6 +129,8 @@ def roll_back(app: App, label: str) -> None:
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
         app.output.confirm(f"Roll {guest.name} back to {label}?")
         before = _begin_rollback(app, guest, label)
+        for own in _by_dataset(orphans).values():
+            _destroy_listed(app, own)
         for target in targets:
             if target.dataset == f"{root}/logs":
                 _keep_log(app, target, lost)
@@ -150,8 +152,21 @@ def _keep_log(app: App, target: zfs.Snapshot, lost: Sequence[zfs.Snapshot]) -> N
     """Leave the log as it is, without the snapshots that are lost with the others."""
     newer = [snapshot for snapshot in lost if snapshot.dataset == target.dataset]
     if newer:
-        span = f"{newer[0].name}%{newer[-1].label[1:]}" if len(newer) > 1 else newer[0].name
-        zfs.destroy_snapshots(app.host, span, [snapshot.name for snapshot in newer])
+        _destroy_listed(app, newer)
+
+
+def _destroy_listed(app: App, doomed: Sequence[zfs.Snapshot]) -> None:
+    """Destroy snapshots of one dataset."""
+    labels = ",".join(snapshot.label[1:] for snapshot in doomed)
+    names = [snapshot.name for snapshot in doomed]
+    zfs.destroy_snapshots(app.host, f"{doomed[0].dataset}@{labels}", names)
+
+
+def _by_dataset(taken: Sequence[zfs.Snapshot]) -> dict[str, list[zfs.Snapshot]]:
+    found: dict[str, list[zfs.Snapshot]] = {}
+    for snapshot in taken:
+        found.setdefault(snapshot.dataset, []).append(snapshot)
+    return found
 
 
 def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
@@ -176,22 +191,26 @@ def _added_since(inventory: store.Inventory, root: str, known: Collection[str]) 
 
 def _plan_rollback(
     root: str, taken: Sequence[zfs.Snapshot], label: str
-) -> tuple[list[zfs.Snapshot], list[zfs.Snapshot]]:
-    """Return the snapshots to go back to, properties last, and the newer ones that will go.
+) -> tuple[list[zfs.Snapshot], list[zfs.Snapshot], list[zfs.Snapshot]]:
+    """Return the snapshots to go back to, properties last, the newer ones that go with that, and
+    those of datasets that are newer themselves, which would be left of snapshots that go.
 
-    Raises Conflict or Busy if one of those has clones or is held.
+    Raises Conflict or Busy if one of those that go has clones or is held.
     """
-    targets, lost = [], []
-    for dataset in dict.fromkeys(snapshot.dataset for snapshot in taken):
-        own = [snapshot for snapshot in taken if snapshot.dataset == dataset]
+    targets, lost, orphans = [], [], []
+    by_dataset = _by_dataset(taken)
+    labels = [snapshot.label for snapshot in by_dataset[root]]
+    gone = set(labels[labels.index(label) + 1 :])
+    for own in by_dataset.values():
         place = next((i for i, s in enumerate(own) if s.label == label), None)
         if place is None:
+            orphans += [snapshot for snapshot in own if snapshot.label in gone]
             continue
         targets.append(own[place])
         lost += own[place + 1 :]
-    _refuse_if_needed(lost)
+    _refuse_if_needed([*lost, *orphans])
     targets.sort(key=lambda snapshot: snapshot.dataset == f"{root}/.config")
-    return targets, lost
+    return targets, lost, orphans
 
 
 def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
@@ -216,11 +235,14 @@ def delete(app: App, label: str) -> None:
             label = _label(guest.name, root, taken, label)
         doomed = _doomed(guest.name, root, taken, label)
         _refuse_if_needed(doomed)
-        freed = zfs.space_freed(app.host, root + label)
-        for name in dict.fromkeys(snapshot.label for snapshot in doomed):
+        labels = list(dict.fromkeys(snapshot.label for snapshot in doomed))
+        # By their names: a range skips the datasets that lack its first snapshot.
+        named = f"{root}@{','.join(name[1:] for name in labels)}"
+        freed = zfs.space_freed(app.host, named)
+        for name in labels:
             app.output.say(f"{guest.name}{name}")
         app.output.confirm(f"Delete, and free {kinds.format_bytes(freed)}?")
-        zfs.destroy_snapshots(app.host, root + label, [snapshot.name for snapshot in doomed])
+        zfs.destroy_snapshots(app.host, named, [snapshot.name for snapshot in doomed])
         app.report.done(
             guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
         )

@@ -46,8 +46,15 @@ def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inv
                 f"the rollback of {guest} is not finished; "
                 f"chyves {guest} snapshot rollback {label} completes it"
             )
-        case layout.GuestRoot(pool, guest) if _is_on_its_way(dataset, inventory):
+        case layout.GuestRoot(pool, guest) if store.never_left(dataset, inventory.datasets):
             return f"the move of {guest} is not finished; chyves {guest} move {pool} completes it"
+        case layout.GuestRoot(_, guest) if _is_on_its_way(dataset, inventory):
+            away = dataset.awaits.partition("/")[0]
+            return (
+                f"the move of {guest} is not finished, and its old pool {away} cannot be seen; "
+                f"when that is back the next create or delete knows what to do, and if it is gone "
+                f"for good, 'zfs inherit {zfs.UNFINISHED} {dataset.name}' makes this the guest"
+            )
         case layout.Root(pool) if dataset.is_unfinished:
             return f"the install is not finished; chyves dataset {pool} install completes it"
         case layout.Resource(_, kind, name) if dataset.is_unfinished:

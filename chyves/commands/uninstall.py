@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from chyves.app import App
 from chyves.backend import locks, net, store, wiring, zfs
+from chyves.commands import leftovers
 from chyves.commands.leftovers import destroy_patiently
 from chyves.commands.offline import guests_on, pool_at_rest, require_no_promotion
 from chyves.errors import Busy, Conflict, Precondition
@@ -30,6 +31,8 @@ def uninstall(app: App, name: str, *, force: bool) -> None:
                 _complete(app, inventory, name)
             app.report.done(name, "uninstalled")
             return
+        if leftovers.sweep(app, inventory):
+            inventory = app.inventory
         pool = inventory.pool(name)
         guests = guests_on(inventory, pool.name)
         _require_last(inventory, pool)

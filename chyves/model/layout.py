@@ -215,6 +215,12 @@ def state_file(guest: str) -> str:
     return f"{run_folder(guest)}/state.json"
 
 
+def moved_from(tombstone: str) -> str:
+    """Return where the guest was that has left this tombstone; empty if it is none."""
+    place = classify(tombstone)
+    return guest_dataset(place.pool, place.guest) if isinstance(place, Deleted) else ""
+
+
 def wanted_file(guest: str) -> str:
     """Return the file that tells whether a guest is to be on or off."""
     return f"{run_folder(guest)}/wanted"

@@ -132,3 +132,52 @@ def test_it_is_the_guest_as_soon_as_the_old_one_has_gone(pools: Chyves) -> None:
     assert pools.zfs("chyves:unfinished", MOVED) == "-"
     code, out, _ = execute_captured(World(pools.directory), ("ifconfig", "tap50"))
     assert (code, "chyves-tap web" in out.decode()) == (0, True)
+
+
+def arrived(pools: Chyves) -> None:
+    """Kill a move right behind the rename that makes it true."""
+    arrive(pools)
+    pools.run("zfs", "rename", WEB, TOMBSTONE)
+
+
+def test_a_guest_that_has_just_moved_may_be_renamed(pools: Chyves) -> None:
+    arrived(pools)
+    pools("web rename shop -y -q")
+    for name in ("new", "more"):
+        pools(f"{name} create 1M -q")
+        assert places(pools)["shop"] == "pool2"
+    assert TOMBSTONE not in pools.datasets("tank/chyves")
+
+
+def test_one_that_was_renamed_by_hand_is_a_guest_all_the_same(pools: Chyves) -> None:
+    arrived(pools)
+    pools.run("zfs", "rename", MOVED, f"{MOVED}x")
+    pools("new create 1M -q")
+    pools("more create 1M -q")
+    assert places(pools)["webx"] == "pool2"
+
+
+@pytest.mark.parametrize("line", ["offline", "uninstall force"])
+def test_its_old_pool_may_go(pools: Chyves, line: str) -> None:
+    """The move of web back to tank has been killed; it is on tank, its tombstone on pool2."""
+    arrived(pools)
+    pools("web move pool2 -q")
+    pools("web move tank -q")
+    stone = TOMBSTONE.replace("tank/", "pool2/")
+    pools.run("zfs", "create", stone)
+    pools.run("zfs", "set", f"chyves:unfinished=move {stone}", WEB)
+    pools(f"dataset pool2 {line} --yes -q")
+    pools("new create 1M -q")
+    assert places(pools)["web"] == "tank"
+
+
+def test_while_its_old_pool_cannot_be_seen_nothing_is_destroyed(pools: Chyves) -> None:
+    """Whether the move came to its end is not known then."""
+    stone = "pool9/chyves/.deleted-web-20261123000000keepnet"
+    pools.run("zfs", "set", f"chyves:unfinished=move {stone}", WEB)
+    pools("new create 1M -q")
+    assert f"{WEB}/disk0" in pools.datasets("tank/chyves")
+    warning = pools("list").err
+    assert "the move of web is not finished, and its old pool pool9 cannot be seen" in warning
+    pools.run("zfs", "inherit", "chyves:unfinished", WEB)
+    assert places(pools)["web"] == "tank"

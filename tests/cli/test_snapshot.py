@@ -44,3 +44,42 @@ def test_a_guest_of_two_times_gets_no_snapshot(guests: Chyves) -> None:
     assert f"{ROOT}@two" not in guests.datasets(ROOT)
     guests("web snapshot rollback @one --yes -q")
     guests("web snapshot @two -q")
+
+
+def snapshots(chyves: Chyves) -> list[str]:
+    listing = chyves.run("zfs", "list", "-H", "-r", "-t", "snapshot", "-o", "name", ROOT)
+    return sorted({name.removeprefix(ROOT) for name in listing.split()})
+
+
+def test_a_rollback_leaves_nothing_of_later_snapshots_on_disks_of_later(guests: Chyves) -> None:
+    guests("web snapshot @a -q")
+    guests("web disk add 1M -q")
+    for label in ("@b", "@c"):
+        guests(f"web snapshot {label} -q")
+    guests.run("zfs", "snapshot", f"{ROOT}/disk1@own")
+    guests("web snapshot rollback @a --yes -q")
+    assert [name for name in snapshots(guests) if not name.endswith("@a")] == ["/disk1@own"]
+    guests("web snapshot @b -q")
+
+
+def test_a_range_takes_along_what_came_later(guests: Chyves) -> None:
+    guests("web snapshot @a -q")
+    guests("web disk add 1M -q")
+    for label in ("@b", "@c", "@d"):
+        guests(f"web snapshot {label} -q")
+    guests("web snapshot delete @a%c --yes -q")
+    assert {name.partition("@")[2] for name in snapshots(guests)} == {"d"}
+    assert "/disk1@d" in snapshots(guests)
+
+
+def test_a_tap_that_is_replaced_by_a_rollback_keeps_its_address(guests: Chyves) -> None:
+    guests("web set tap50_mac=58:9c:fc:00:00:01 tap50_mtu=1400 -q")
+    guests("web snapshot @a -q")
+    guests("network web remove tap50 -q")
+    guests("network db add tap50 -q")
+    guests("web snapshot rollback @a --yes -q")
+    (web,) = [one for one in guests.json("list") if one["name"] == "web"]
+    kept = {name: value for name, value in web["properties"].items() if name.startswith("tap")}
+    tap = web["properties"]["net_ifaces"]
+    assert tap != "tap50"
+    assert kept == {f"{tap}_mac": "58:9c:fc:00:00:01", f"{tap}_mtu": "1400"}

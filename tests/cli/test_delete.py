@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``delete`` of guests that others depend on, or that depend on themselves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chyves.errors import Exit
+from chyves.simulator.control import fill
+from tests.cli.conftest import Chyves
+from tests.cli.runs import Runs, run_on
+
+GUESTS = "tank/chyves/guests"
+
+
+@pytest.fixture
+def family(chyves: Chyves) -> Iterator[Runs]:
+    """A guest, one that is cloned from it, and one that is cloned from that."""
+    with run_on(chyves) as runs:
+        runs.create("base")
+        runs.install("base")
+        chyves("base clone kid -cu -q")
+        chyves("kid clone grand -cu -q")
+        yield runs
+
+
+def names(chyves: Chyves) -> set[str]:
+    return {guest["name"] for guest in chyves.json("list")}
+
+
+@pytest.mark.parametrize("runs", ["base", "grand"])
+def test_force_deletes_no_clone_of_a_family_of_which_one_stays(family: Runs, runs: str) -> None:
+    chyves = family.chyves
+    chyves("other create 1M -q")
+    chyves(f"{runs} start")
+    done = chyves("base,other delete force --yes", code=Exit.BUSY)
+    assert f"chyves: base: cannot delete {runs} while it runs" in done.said[0]
+    assert done.out == "other: deleted\n"
+    assert names(chyves) == {"base", "kid", "grand"}
+
+
+def test_force_names_what_is_no_guest_and_deletes_nothing(family: Runs) -> None:
+    chyves = family.chyves
+    chyves.run("zfs", "snapshot", f"{GUESTS}/base/disk0@s")
+    chyves.run("zfs", "clone", f"{GUESTS}/base/disk0@s", f"{GUESTS}/volume")
+    done = chyves("base delete force --yes", code=Exit.CONFLICT)
+    assert f"others are cloned from it: {GUESTS}/volume" in done.said[0].replace(
+        "it: volume", f"it: {GUESTS}/volume"
+    )
+    assert names(chyves) == {"base", "kid", "grand"}
+    chyves("other create 1M -q")
+    assert chyves("base,other delete --yes", code=Exit.CONFLICT).out == "other: deleted\n"
+
+
+def test_a_dry_run_of_force_is_what_the_real_one_does(family: Runs) -> None:
+    plan = family.chyves("base delete force --dry-run").out.splitlines()
+    assert len([line for line in plan if line.startswith("zfs rename")]) == 3
+    out = family.chyves("base delete force --yes").out
+    assert out == "grand: deleted\nkid: deleted\nbase: deleted\n"
+
+
+@pytest.mark.parametrize("line", ["web delete", "web delete force", "all delete"])
+def test_a_guest_that_has_a_clone_of_its_own_disk(guests: Chyves, line: str) -> None:
+    guests("web snapshot @s -q")
+    guests.run("zfs", "clone", f"{GUESTS}/web/disk0@s", f"{GUESTS}/web/disk1")
+    guests(f"{line} --yes -q")
+    assert "web" not in names(guests)
+    assert not any("web" in name for name in guests.datasets("tank/chyves"))
+
+
+def test_a_family_on_a_full_pool_can_be_deleted(chyves: Chyves) -> None:
+    chyves("base create 500M -q")
+    chyves("base clone kid -cu -q")
+    fill(chyves.host.world, "tank")
+    chyves("base delete force --yes -q")
+    assert names(chyves) == set()
+    assert chyves.datasets() == {GUESTS}

@@ -256,10 +256,14 @@ def test_a_loader_that_fails(runs: Runs) -> None:
     assert "/boot/userboot_4th.so" in told
 
 
-def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
+def leave_nothing_to_boot(runs: Runs) -> None:
     with runs.disk("web").open("r+b") as disk:
         disk.write(bytes(65536))
+
+
+def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
+    leave_nothing_to_boot(runs)
     done = runs.chyves("web start", code=Exit.PRECONDITION)
     assert done.said == [
         "chyves: web: its loader waits at a prompt: nothing to boot?",
@@ -271,8 +275,9 @@ def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.Monke
 
 
 def test_a_start_that_is_interrupted_says_what_goes_on(runs: Runs) -> None:
+    leave_nothing_to_boot(runs)
     start = runs.process("web start")
-    runs.wait_for_phase("loading")
+    runs.terminal().expect("OK ")
     start.send_signal(signal.SIGINT)
     said = start.communicate(timeout=20)[1].splitlines()
     assert said[-2:] == ["web goes on starting; chyves web stop ends it", "chyves: interrupted"]

@@ -140,7 +140,7 @@ def info(app: App, words: tuple[str, ...]) -> None:
         _help(app)
         return
     flags = flags.replace("h", "")
-    show(app, inventory, inventory.guests, flags)
+    show(app, inventory, inventory.guests, flags, said=True)
 
 
 def flags_by_default(app: App, inventory: store.Inventory, name: str, built_in: str) -> str:
@@ -160,8 +160,16 @@ def _help(app: App) -> None:
         app.output.line(f"  {flag}  {meaning}")
 
 
-def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: str) -> None:
-    """Print the table; ``flags`` are the letters of ``info``."""
+def show(
+    app: App,
+    inventory: store.Inventory,
+    chosen: Sequence[Guest],
+    flags: str,
+    *,
+    said: bool = False,
+) -> None:
+    """Print the table, and tell why guests failed; with ``said`` the last that bhyve or the loader
+    said too. ``flags`` are the letters of ``info``."""
     known = {flag for flag, _ in FLAGS_HELP}
     unknown = sorted(set(flags) - known)
     if unknown:
@@ -187,8 +195,18 @@ def show(app: App, inventory: store.Inventory, chosen: Sequence[Guest], flags: s
     headers, table = _table(app, rows, letters, with_disks="k" not in flags)
     cut = terminal_columns() if "w" in flags else 0
     app.output.table(headers, table, cut=cut, paged="l" in flags)
+    for shown in rows if app.output.headers else ():
+        _tell_failure(app, shown.guest.name, shown.status, said=said)
     if not letters and app.output.headers:
         app.output.say("no columns were asked for: 'chyves info -h' explains the flags")
+
+
+def _tell_failure(app: App, name: str, now: guests.Status, *, said: bool) -> None:
+    if now.phase != "failed":
+        return
+    app.output.say(f"{name} failed: {now.reason}")
+    for line in now.exits[-1]["said"] if said and now.exits else ():
+        app.output.say(f"  {line}")
 
 
 def _shown(

@@ -39,6 +39,18 @@ def test_a_panic(runs: Runs) -> None:
     assert runs.phase() == "running"
 
 
+def test_why_it_failed_is_shown(runs: Runs) -> None:
+    runs.booted()
+    runs.type("crash")
+    reason = f"web failed: {runs.wait_for_phase('failed')['last_end']}"
+    said = runs.chyves.file("/var/run/chyves/guests/web/bhyve.log").splitlines()[-10:]
+    assert runs.chyves("list").said == [reason]
+    assert runs.chyves("info -s").said == [reason, *(f"  {line}" for line in said)]
+    assert runs.chyves("list -H").said == []
+    runs.chyves("web start")
+    assert runs.chyves("info -s").said == []
+
+
 def test_a_crash_of_bhyve(runs: Runs) -> None:
     runs.booted()
     runs.type("crash")

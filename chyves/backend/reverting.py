@@ -22,12 +22,13 @@ def revert(host: Host, pool: str, guest: str, label: str) -> str:
     root = layout.guest_dataset(pool, guest)
     taken = zfs.snapshots(host, [root])
     own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
-    if not own:
+    newest = layout.newest_label(own)
+    if not (own if label else newest):
         raise NotFound(
             f"{guest} has no snapshot to go back to",
             hint=f"chyves {guest} snapshot, or: chyves {guest} set revert_to_snapshot_method=off",
         )
-    label = label or own[-1]
+    label = label or newest
     if label not in own:
         raise NotFound(
             f"no such snapshot: {guest}{label}",

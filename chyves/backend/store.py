@@ -344,6 +344,12 @@ def current(host: Host, guest: Guest) -> Guest:
     return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
 
 
+def plan_restored(host: Host, guest: Guest, label: str) -> None:
+    """Let a dry run read the properties as a rollback to ``label`` would bring them back."""
+    old = read_config(host, layout.snapshot_config(guest.pool, guest.name, label))
+    host.planned[layout.guest_config(guest.pool, guest.name)] = old.text
+
+
 def change_config(
     host: Host, path: str, change: Callable[[ConfigFile], ConfigFile], *, what: str
 ) -> None:

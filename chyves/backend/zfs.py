@@ -19,7 +19,7 @@ from chyves.errors import (
     NotPermitted,
     Precondition,
 )
-from chyves.model import layout
+from chyves.model import kinds, layout
 
 UNFINISHED = "chyves:unfinished"
 """User property with the verb that is at work on a dataset. A pool, guest or resource in the making
@@ -148,6 +148,24 @@ def space_used(host: Host, roots: Sequence[str]) -> dict[str, int]:
     return {name: int(used) for name, used in pairs}
 
 
+def sizes_of_copies(host: Host, root: str, label: str = "") -> dict[str, int]:
+    """Return how many bytes a copy takes of each dataset at and below ``root``, as it is or as its
+    snapshot ``label`` has it; a volume takes what it reserves, if that is more."""
+    listing = host.ask(
+        *("zfs", "list", "-H", "-p", "-r", "-t", "filesystem,volume,snapshot"),
+        *("-o", "name,referenced,refreservation", root),
+    )
+    referenced, reserved = {}, {}
+    for line in listing.stdout.splitlines():
+        name, data, reservation = line.split("\t")
+        dataset, at, snapshot = name.partition("@")
+        if at + snapshot == label:
+            referenced[dataset] = int(data)
+        if not at:
+            reserved[dataset] = int(reservation)
+    return {name: max(data, reserved[name]) for name, data in referenced.items()}
+
+
 def snapshots(host: Host, roots: Sequence[str]) -> list[Snapshot]:
     """Return the snapshots of all datasets at and below ``roots``: by dataset, oldest first."""
     columns = "name,used,creation,userrefs,clones"
@@ -184,21 +202,24 @@ def create_volume(
     """
     thin = ["-s"] if sparse else []
     if host.plan is not None and not sparse:
-        _plan_room(host, name, size)
+        require_room(host, name.partition("/")[0], size, f"create '{name}'")
     _change(host, "zfs", "create", *thin, "-V", str(size), *_options(options), name)
     wait_for_nodes(host, [name])
 
 
-def _plan_room(host: Host, volume: str, size: int) -> None:
-    """Refuse in a dry run what has no room. Raises Precondition."""
-    pool = volume.partition("/")[0]
+def require_room(host: Host, pool: str, size: int, what: str) -> None:
+    """Raise Precondition if ``size`` bytes more have no room on a pool, with what a dry run would
+    have taken of it by now."""
     taken = host.planned_bytes.get(pool, 0) + size
-    if taken > available(host, layout.root_dataset(pool)):
+    free = available(host, layout.root_dataset(pool))
+    if taken > free:
         raise Precondition(
-            f"cannot create '{volume}': out of space",
-            hint="zfs list -o space shows what takes the room",
+            f"cannot {what}: out of space",
+            hint=f"{pool} has {kinds.format_bytes(free)} free; zfs list -o space shows what takes "
+            "the room",
         )
-    host.planned_bytes[pool] = taken
+    if host.plan is not None:
+        host.planned_bytes[pool] = taken
 
 
 def wait_for_nodes(host: Host, volumes: Iterable[str]) -> None:
@@ -227,6 +248,12 @@ def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
         host.planned_away.add(name)
 
 
+def destroy_unused(host: Host, snapshot: str) -> None:
+    """Destroy the snapshots of a whole tree (``dataset@label``); those that have clones or are held
+    go as soon as nothing needs them (``-d`` of zfs-destroy(8))."""
+    _change(host, "zfs", "destroy", "-d", "-r", snapshot)
+
+
 def destroy_snapshots(host: Host, range_: str, names: Sequence[str]) -> None:
     """Destroy the snapshots that ``dataset@range`` stands for with all below: they are ``names``.
 
@@ -250,6 +277,12 @@ def rename(host: Host, old: str, new: str) -> None:
 def block_size(host: Host, volume: str) -> int:
     """Return the block size of a volume in bytes; its size is a multiple of it."""
     return int(host.ask("zfs", "get", "-H", "-p", "-o", "value", "volblocksize", volume).stdout)
+
+
+def is_thick(host: Host, volume: str) -> bool:
+    """Tell whether the room for all of a volume is reserved."""
+    words = ("zfs", "get", "-H", "-p", "-o", "value", "refreservation", volume)
+    return host.ask(*words).stdout not in ("0\n", "none\n")
 
 
 def set_property(host: Host, dataset: str, name: str, value: str) -> None:
@@ -369,11 +402,6 @@ def clone(host: Host, snapshot: str, name: str) -> None:
     _change(host, "zfs", "clone", snapshot, name)
 
 
-def rename_snapshots(host: Host, old: str, new: str) -> None:
-    """Rename the snapshots of a whole tree (``dataset@label``)."""
-    _change(host, "zfs", "rename", "-r", old, new)
-
-
 def copy(
     host: Host,
     snapshot: str,
@@ -444,6 +472,7 @@ _KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
     ("being held", Busy, "zfs holds shows what holds it"),
     ("is busy", Busy, "fstat shows which process has it open"),
     ("out of space", Precondition, "zfs list -o space shows what takes the room"),
+    ("greater than available space", Precondition, "zfs list -o space shows what takes the room"),
     ("no space left", Precondition, "zfs list -o space shows what takes the room"),
     ("quota exceeded", Precondition, "zfs get quota,refquota"),
     ("pool I/O is currently suspended", Precondition, "zpool status -x"),

@@ -20,20 +20,15 @@ from chyves.backend import guests, locks, net, numbers, store, wiring, zfs
 from chyves.backend.facts import gather_facts
 from chyves.backend.run import Progress
 from chyves.commands import leftovers
-from chyves.commands.create import require_free, root_options
+from chyves.commands.create import require_free
 from chyves.commands.options import Changing
+from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Invalid, NotFound
 from chyves.model import cloning, kinds, layout, network
 from chyves.model.cloning import Way
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.selector import check_new_names
-
-ORIGIN = "@chyves-clone-process-"
-"""Begins the snapshot that ZFS clones depend on; it stays for as long as they do."""
-
-TRANSFER = "@chyves-transfer-"
-"""Begins the snapshot that is needed only as long as a copy is made of it."""
 
 
 class Order(NamedTuple):
@@ -52,8 +47,13 @@ class Order(NamedTuple):
         return layout.guest_dataset(self.source.pool, self.source.name)
 
     def sent(self) -> list[str]:
-        """Return the paths of the datasets that are copied: all, or just the properties."""
-        return ["/.config"] if self.way.is_linked else list(self.parts)
+        """Return the paths of the datasets that are copied: all, or the guest's own files and its
+        properties."""
+        return ["", "/.config"] if self.way.is_linked else list(self.parts)
+
+    def is_linked(self, path: str) -> bool:
+        """Tell whether a clone shares this dataset with its origin; a log is always its own."""
+        return self.way.is_linked and path not in (*self.sent(), "/logs")
 
 
 @click.command("clone", cls=Changing)
@@ -110,7 +110,7 @@ def _order(
     if not label:
         if not guests.status(app.host, source.name).is_down:
             app.report.warn(f"{source.name} runs: its clone finds its disks as after a power cut")
-        return Order(source, parts, f"{TRANSFER}{uuid.uuid4()}", True, pool, way)
+        return Order(source, parts, f"{layout.TRANSFER}{uuid.uuid4()}", True, pool, way)
     there = {taken.dataset for taken in zfs.snapshots(app.host, [root]) if taken.label == label}
     if not {root, f"{root}/.config"} <= there:
         raise NotFound(
@@ -125,17 +125,20 @@ def _order(
 def drop_transfers(app: App, root: str) -> None:
     """Take away the snapshots of clones and moves that were killed; one that has clones by now
     stays, as their origin."""
-    taken = [one for one in zfs.snapshots(app.host, [root]) if one.label.startswith(TRANSFER)]
+    taken = [
+        one for one in zfs.snapshots(app.host, [root]) if one.label.startswith(layout.TRANSFER)
+    ]
     for label in dict.fromkeys(one.label for one in taken):
-        _let_go(app, root, label, any(one.clones for one in taken if one.label == label))
+        own = [one for one in taken if one.label == label]
+        _let_go(app, root, label, [one.dataset for one in own if one.clones])
 
 
-def _let_go(app: App, root: str, label: str, is_origin: bool) -> None:
-    if is_origin:
-        kept = label.replace(TRANSFER, ORIGIN)
-        zfs.rename_snapshots(app.host, root + label, root + kept)
-    else:
-        zfs.destroy(app.host, root + label, recursive=True)
+def _let_go(app: App, root: str, label: str, origins: Sequence[str]) -> None:
+    """Destroy a snapshot of a whole guest; what of it are ``origins`` of ZFS clones goes by itself
+    together with the last of them."""
+    zfs.destroy_unused(app.host, root + label)
+    for origin in origins:
+        zfs.rename(app.host, origin + label, origin + label.replace(layout.TRANSFER, layout.ORIGIN))
 
 
 class Cloning:
@@ -151,30 +154,46 @@ class Cloning:
     def run(self, targets: Sequence[str]) -> None:
         """Put all clones together, let go of the snapshot, and let the clones come in sight."""
         order = self._order
-        for name in targets:
-            require_free(self._inventory, name, order.pool)
+        wanted = [name for name in targets if self._is_free(name)]
+        if not wanted:
+            return
+        self._require_room(len(wanted))
         staged = []
         with ExitStack() as undo:
             if order.is_own:
                 zfs.take_snapshots(self._host, [order.root + order.label])
                 undo.callback(self._drop_snapshot)
-            with self._app.output.progress(
-                order.source.name, partial(self._bytes, targets)
-            ) as told:
-                for name in targets:
+            with self._app.output.progress(order.source.name, partial(self._bytes, wanted)) as told:
+                for name in wanted:
                     undo.callback(self._take_away, name)
                     with self._app.report.item(name):
                         self._put_together(name, told)
                         staged.append(name)
             if order.is_own and not order.way.is_linked:
-                _let_go(self._app, order.root, order.label, is_origin=False)
+                _let_go(self._app, order.root, order.label, ())
             seen = []
             for name in staged:
                 with self._app.report.item(name):
                     self._come_in_sight(name)
                     seen.append(name)
             if seen and order.is_own and order.way.is_linked:
-                _let_go(self._app, order.root, order.label, is_origin=True)
+                linked = [order.root + path for path in order.parts if order.is_linked(path)]
+                _let_go(self._app, order.root, order.label, linked)
+
+    def _is_free(self, name: str) -> bool:
+        """Report a name that another guest has; a clone that was killed is so said again."""
+        with self._app.report.item(name):
+            require_free(self._inventory, name, self._order.pool)
+            return True
+        return False
+
+    def _require_room(self, copies: int) -> None:
+        """Raise Precondition if the pool has no room for what is copied."""
+        order = self._order
+        label = "" if order.is_own else order.label
+        sizes = zfs.sizes_of_copies(self._host, order.root, label)
+        needed = sum(sizes.get(order.root + path, 0) for path in order.sent()) * copies
+        zfs.require_room(self._host, order.pool, needed, f"clone {order.source.name}")
 
     def _staged(self, name: str) -> str:
         return layout.staged_dataset(self._order.pool, name, self._stamp)
@@ -199,9 +218,6 @@ class Cloning:
     def _put_together(self, name: str, told: Progress) -> None:
         """Make all datasets of a clone, mounted and without a snapshot."""
         order, staged = self._order, self._staged(name)
-        if order.way.is_linked:
-            zfs.create_filesystem(self._host, staged, root_options(self._inventory.defaults))
-            zfs.create_filesystem(self._host, f"{staged}/logs", {"compression": "on"})
         for path, dataset in order.parts.items():
             snapshot = order.root + path + order.label
             if path in order.sent():
@@ -209,10 +225,11 @@ class Cloning:
                 zfs.copy(self._host, snapshot, staged + path, told, without=without)
                 if not dataset.is_volume:
                     zfs.mount(self._host, staged + path)
-            elif path not in ("", "/logs"):
+            elif order.is_linked(path):
                 zfs.clone(self._host, snapshot, staged + path)
-        copied = f"{staged}/.config" if order.way.is_linked else staged
-        zfs.destroy(self._host, copied + order.label, recursive=True)
+        if order.way.is_linked:
+            zfs.create_filesystem(self._host, f"{staged}/logs", {"compression": "on"})
+        zfs.destroy(self._host, staged + order.label, recursive=True)
 
     def _come_in_sight(self, name: str) -> None:
         """Give a clone its properties and its place among the guests, which makes it one."""
@@ -224,6 +241,8 @@ class Cloning:
             zfs.rename(self._host, self._staged(name), final)
         volumes = [final + path for path, part in order.parts.items() if part.is_volume]
         zfs.wait_for_nodes(self._host, volumes)
+        old = layout.guest_mountpoint(order.source.pool, order.source.name)
+        warn_of_paths(self._app, name, config, old)
         self._app.report.done(
             name,
             f"cloned from {order.source.name}{'' if order.is_own else order.label} ({order.way}) "
@@ -237,15 +256,22 @@ class Cloning:
             uuid=config.get("uuid"),
         )
 
+    def _source_of_properties(self, copied: str) -> str:
+        """Return where the properties are: what a dry run has not copied is still at its origin."""
+        source = self._order.source
+        if self._host.plan is None:
+            return copied
+        if self._order.is_own:
+            return layout.guest_config(source.pool, source.name)
+        return layout.snapshot_config(source.pool, source.name, self._order.label)
+
     def _settle(self, name: str) -> ConfigFile:
         """Write the properties of a clone, and let its new taps join the bridges of the old."""
         if self._host.plan is None:
             self._inventory = store.refresh(self._host, self._inventory)
         inventory, actual = self._inventory, net.interfaces(self._host)
         path = f"{layout.staged_mountpoint(self._order.pool, name, self._stamp)}/.config/.cfg"
-        config = self._order.source.config
-        if self._host.plan is None:
-            config = store.read_config(self._host, path)
+        config = store.read_config(self._host, self._source_of_properties(path))
         now = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime())
         said = f"Cloned from {self._order.source.name} on {now} by chyves {__version__}"
         made = cloning.Copy(config.set({"creation": said}), {})

@@ -29,7 +29,7 @@ def create(app: App, size: str | None, pool: str | None) -> None:
     """Create guests, each with one disk, one interface on the default bridge and a console."""
     inventory = app.inventory
     inventory.require_current()
-    names = check_new_names(app.selector.split(","), inventory.names)
+    names = check_new_names(app.selector.split(","), ())
     home = inventory.pool(pool or "primary").name
     size_bytes = _size(inventory.defaults.get("size") or "8G" if size is None else size)
     leftovers.sweep(app, inventory)
@@ -91,10 +91,10 @@ def require_no_dataset(inventory: store.Inventory, name: str, pool: str) -> None
 def _make_root(app: App, defaults: Mapping[str, str], dataset: str) -> None:
     """Make the guest's own dataset."""
     mark = {zfs.UNFINISHED: zfs.MAKERS[layout.GuestRoot]}
-    zfs.create_filesystem(app.host, dataset, mark | root_options(defaults))
+    zfs.create_filesystem(app.host, dataset, mark | _root_options(defaults))
 
 
-def root_options(defaults: Mapping[str, str]) -> dict[str, str]:
+def _root_options(defaults: Mapping[str, str]) -> dict[str, str]:
     """Return the zfs properties of a guest's own dataset.
 
     volmode is set on it and inherited by its volumes: FreeBSD often makes no node for a volume

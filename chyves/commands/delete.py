@@ -9,7 +9,6 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
 from chyves.commands import leftovers
-from chyves.commands.leftovers import KEEPNET
 from chyves.commands.options import Changing
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
 from chyves.model import layout
@@ -22,7 +21,7 @@ from chyves.model.guest import Guest
 def delete(app: App, how: str | None) -> None:
     """Delete guests with their disks, snapshots and taps; with force the guests cloned from them
     too, with keepnet not the taps."""
-    if how not in (None, "force", KEEPNET):
+    if how not in (None, "force", layout.KEEPNET):
         raise Invalid(f"no such way to delete: {how}", hint="chyves <guest> delete [force|keepnet]")
     inventory = app.inventory
     inventory.require_current()
@@ -33,7 +32,7 @@ def delete(app: App, how: str | None) -> None:
     doomed = (_families if how == "force" else _clones_first)(app, inventory, chosen)
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            delete_guest(app, inventory, guest, keep_taps=how == KEEPNET)
+            delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET)
 
 
 def _select(app: App, inventory: store.Inventory, finished: Sequence[str]) -> list[Guest]:
@@ -57,9 +56,13 @@ def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_tap
     dataset = layout.guest_dataset(guest.pool, guest.name)
     refuse_dependants(app, dataset, "delete them first, or all together with: delete force")
     app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
-    stamp = time.strftime("%Y%m%d%H%M%S") + (KEEPNET if keep_taps else "")
+    stamp = time.strftime("%Y%m%d%H%M%S") + (layout.KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
-    zfs.rename(app.host, dataset, hidden)
+    try:
+        zfs.rename(app.host, dataset, hidden)
+    except Invalid as error:
+        error.hint = f"it has a snapshot of a long name: chyves {guest.name} rename <shorter>"
+        raise
     try:
         leftovers.discard(app, inventory, guest, hidden, keep_taps=keep_taps)
     except ChyvesError as error:

@@ -110,6 +110,9 @@ def resize(
         return
     if size < volume.volsize:
         _warn_of_loss(app, guest, name, f"{before} to {after}")
+    elif zfs.is_thick(app.host, volume.name):
+        more = size - volume.volsize
+        zfs.require_room(app.host, guest.pool, more, f"resize '{volume.name}'")
     zfs.set_property(app.host, volume.name, "volsize", str(size))
     said = f"{name} resized from {before} to {after}"
     app.report.done(guest.name, said, disk=name, size=size)
@@ -155,6 +158,17 @@ def _next_number(inventory: store.Inventory, guest: Guest) -> int:
     root = layout.guest_dataset(guest.pool, guest.name)
     names = (name.removeprefix(f"{root}/disk") for name in inventory.datasets)
     return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,5}", name)), default=-1) + 1
+
+
+def forget_missing(app: App, inventory: store.Inventory, guest: Guest) -> None:
+    """Take away what properties that came back say of disks that did not."""
+    root = layout.guest_dataset(guest.pool, guest.name)
+    patterns = [re.compile(key.format("(disk[0-9]{1,5})")) for key in KEYS]
+    found = (pattern.fullmatch(key) for key in guest.config for pattern in patterns)
+    for name in sorted({match[1] for match in found if match}, key=layout.version_key):
+        if f"{root}/{name}" not in inventory.datasets:
+            app.report.warn(f"{guest.name}: {name} was deleted since: it does not come back")
+            _forget(app, guest, name)
 
 
 def _forget(app: App, guest: Guest, name: str) -> None:

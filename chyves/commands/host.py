@@ -65,7 +65,7 @@ def _data(host: Host, inventory: store.Inventory, facts: HostFacts) -> dict[str,
 
 def _running(host: Host, inventory: store.Inventory) -> list[Guest]:
     now = guests.statuses(host, [guest.name for guest in inventory.guests])
-    return [guest for guest in inventory.guests if not now[guest.name].is_down]
+    return [guest for guest in inventory.guests if now[guest.name].is_live]
 
 
 def _memory(guest: Guest) -> int:

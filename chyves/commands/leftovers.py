@@ -12,9 +12,6 @@ from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 
-KEEPNET = "keepnet"
-"""Ends the name of a deleted guest's dataset when its taps are to stay."""
-
 
 def sweep(app: App, inventory: store.Inventory) -> list[str]:
     """Finish the deletes and clear away the creates and clones that were killed; return the names
@@ -51,7 +48,7 @@ def take_away(
     except OSError:
         config = ConfigFile()
     guest = Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
-    keep_taps = isinstance(place, layout.Deleted) and place.stamp.endswith(KEEPNET)
+    keep_taps = isinstance(place, layout.Deleted) and place.stamp.endswith(layout.KEEPNET)
     discard(app, inventory, guest, name, keep_taps=keep_taps)
 
 

@@ -20,10 +20,11 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
 from chyves.commands import leftovers
-from chyves.commands.clone import TRANSFER, drop_transfers
+from chyves.commands.clone import drop_transfers
 from chyves.commands.create import require_no_dataset
 from chyves.commands.delete import refuse_dependants
 from chyves.commands.options import Changing
+from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Conflict
 from chyves.model import layout
 from chyves.model.guest import Guest
@@ -64,8 +65,10 @@ def move_guest(app: App, inventory: store.Inventory, guest: Guest, pool: str) ->
     _refuse_clone(guest, source, parts)
     require_no_dataset(inventory, guest.name, pool)
     drop_transfers(app, source)
+    needed = zfs.space_used(app.host, [source])[source]
+    zfs.require_room(app.host, pool, needed, f"move {guest.name}")
     stamp = time.strftime("%Y%m%d%H%M%S")
-    hidden = layout.deleted_dataset(guest.pool, guest.name, stamp + leftovers.KEEPNET)
+    hidden = layout.deleted_dataset(guest.pool, guest.name, stamp + layout.KEEPNET)
     with ExitStack() as undo:
         for place in (
             layout.Staged(pool, guest.name, stamp),
@@ -81,6 +84,8 @@ def move_guest(app: App, inventory: store.Inventory, guest: Guest, pool: str) ->
     zfs.inherit_property(app.host, target, zfs.UNFINISHED)
     leftovers.destroy_patiently(app, hidden)
     zfs.wait_for_nodes(app.host, [target + path for path, one in parts.items() if one.is_volume])
+    folder = layout.guest_mountpoint(guest.pool, guest.name)
+    warn_of_paths(app, guest.name, guest.config, folder)
     app.report.done(guest.name, f"moved from {guest.pool} to {pool}", pool=pool)
 
 
@@ -103,7 +108,7 @@ def _copy(
     undo: ExitStack,
 ) -> None:
     """Copy the guest with all its snapshots out of sight, and mount it."""
-    label = f"{TRANSFER}{uuid.uuid4()}"
+    label = f"{layout.TRANSFER}{uuid.uuid4()}"
     zfs.take_snapshots(app.host, [source + label])
     undo.callback(_drop_snapshot, app, source)
     size = partial(_bytes, app, source + label)

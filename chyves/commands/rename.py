@@ -12,6 +12,7 @@ from chyves.commands import leftovers
 from chyves.commands.options import Changing
 from chyves.errors import Conflict
 from chyves.model import layout, network
+from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.selector import check_new_names
 
@@ -50,7 +51,7 @@ def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -
     with _taken_along(app, inventory, guest, new) as undo:
         zfs.rename(app.host, before, after)
         undo.pop_all()
-    _warn_of_paths(app, guest, new)
+    warn_of_paths(app, new, guest.config, layout.guest_mountpoint(guest.pool, guest.name))
     disks = [disk.name.removeprefix(before) for disk in inventory.disks(guest)]
     zfs.wait_for_nodes(app.host, [after + disk for disk in disks])
     app.report.done(guest.name, f"renamed to {new}", new=new)
@@ -76,9 +77,8 @@ def _move(app: App, before: str, after: str) -> None:
     app.host.path(before).replace(app.host.path(after))
 
 
-def _warn_of_paths(app: App, guest: Guest, new: str) -> None:
+def warn_of_paths(app: App, guest: str, config: ConfigFile, folder: str) -> None:
     """Name the properties that have the old place in them: chyves changes no path by guessing."""
-    folder = layout.guest_mountpoint(guest.pool, guest.name)
-    for name, value in guest.config.items():
+    for name, value in config.items():
         if f"{folder}/" in f"{value}/":
-            app.report.warn(f"{new}: {name} still leads to {folder}")
+            app.report.warn(f"{guest}: {name} still leads to {folder}")

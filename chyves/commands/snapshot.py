@@ -9,6 +9,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.commands import disk
 from chyves.commands.options import Mixed
 from chyves.errors import Busy, Conflict, Invalid, NotFound
 from chyves.model import kinds, layout, network
@@ -44,16 +45,24 @@ def take(app: App, label: str) -> None:
             held.enter_context(locks.guest_lock(app.host, guest.name))
         now = guests.statuses(app.host, [guest.name for guest in chosen])
         wanted = {name: label + LIVE if seen.is_live else label for name, seen in now.items()}
-        whole = [guest for guest in chosen if _is_whole(app, inventory, guest)]
+        whole = [guest for guest in chosen if _may_have(app, inventory, guest, wanted[guest.name])]
         for pool in dict.fromkeys(guest.pool for guest in whole):
             _take_on(app, [guest for guest in whole if guest.pool == pool], wanted)
 
 
-def _is_whole(app: App, inventory: store.Inventory, guest: Guest) -> bool:
-    """Report a guest of which the disks are of different times."""
+def _may_have(app: App, inventory: store.Inventory, guest: Guest, label: str) -> bool:
+    """Report a guest whose disks are of different times, or whose names leave no room for another
+    of this length."""
     root = layout.guest_dataset(guest.pool, guest.name)
     with app.report.item(guest.name):
         guests.require_whole(guest.name, inventory.datasets.get(root))
+        own = [name for name in inventory.datasets if name == root or name.startswith(f"{root}/")]
+        longest = layout.longest_label(guest.pool, guest.name, own)
+        if len(label.removeprefix("@")) > longest:
+            raise Invalid(
+                f"the name of the snapshot is too long: {label}",
+                hint=f"at most {longest} characters",
+            )
         return True
     return False
 
@@ -138,11 +147,14 @@ def roll_back(app: App, label: str) -> None:
                 zfs.rollback(app.host, target.name)
         if inventory.datasets[root].is_read_only:  # or nothing could be put in order
             zfs.inherit_property(app.host, root, "readonly")
+        if app.host.plan is not None:
+            store.plan_restored(app.host, guest, label)
         with locks.host_lock(app.host):
-            if app.host.plan is None:
-                for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
-                    app.report.warn(f"{guest.name}: {note}")
-        if store.current(app.host, guest).is_template:
+            for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
+                app.report.warn(f"{guest.name}: {note}")
+        restored = store.current(app.host, guest)
+        disk.forget_missing(app, inventory, restored)
+        if restored.is_template:
             zfs.set_property(app.host, root, "readonly", "on")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
@@ -265,12 +277,14 @@ def _doomed(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) ->
 
 
 def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> str:
-    """Return the label that was given if the guest has it, or that of its newest snapshot."""
+    """Return the label that was given if the guest has it, or that of its newest snapshot; one that
+    is only there for clones has to be named."""
     own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
-    if not own:
+    newest = layout.newest_label(own)
+    if not (own if label else newest):
         raise NotFound(f"{guest} has no snapshots", hint=f"chyves {guest} snapshot takes one")
     if not label:
-        return own[-1]
+        return newest
     if kinds.snapshot_label(label) not in own:
         raise NotFound(f"no such snapshot: {guest}{label}", hint=f"chyves {guest} snapshot list")
     return label

@@ -357,7 +357,7 @@ def taps(text: str) -> tuple[str, ...]:
 
 def snapshot_label(text: str) -> str:
     """Return the name of a snapshot with its ``@``: ``@before-upgrade``."""
-    if not re.fullmatch(r"@[-0-9a-zA-Z._]+", text):
+    if not re.fullmatch(r"@[-0-9a-zA-Z._]+", text) or text in ("@.", "@.."):
         raise Invalid(
             f"not a snapshot: {text!r}", hint="valid: @ and letters, digits, -, . or _: @before"
         )

@@ -3,6 +3,7 @@
 looked at."""
 
 import re
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,7 +23,19 @@ BOOT_LOCK = f"{RUN}/boot.lock"
 LOG_LOCK = f"{RUN}/log.lock"
 UPGRADE_LOCK = f"{RUN}/upgrade.lock"
 
+DATASET_LENGTH = 255
+"""Characters that the name of a dataset or snapshot may have (``ZFS_MAX_DATASET_NAME_LEN``)."""
+
+KEEPNET = "keepnet"
+"""Ends the stamp of a deleted guest whose taps are to stay."""
+
 AWAY = "chyves_offline"
+
+ORIGIN = "@chyves-clone-process-"
+"""Begins the name of a snapshot that ZFS clones depend on."""
+
+TRANSFER = "@chyves-transfer-"
+"""Begins the name of a snapshot that is needed only as long as a copy or a clone is made of it."""
 
 PROMOTED_OVER = "promoted_over"
 """Property of a primary pool while its promotion is under way: the pool that was primary before."""
@@ -75,6 +88,13 @@ def away_mountpoint(pool: str) -> str:
 def config_dataset(pool: str) -> str:
     """Return the dataset of the pool's own property files."""
     return f"{pool}/chyves/.config"
+
+
+def newest_label(labels: Sequence[str]) -> str:
+    """Return the newest of a guest's snapshots, given from the oldest on, that is not just there
+    for clones; empty if there is none."""
+    own = [label for label in labels if not label.startswith((ORIGIN, TRANSFER))]
+    return own[-1] if own else ""
 
 
 def pool_config(pool: str) -> str:
@@ -136,6 +156,12 @@ def guest_config(pool: str, guest: str) -> str:
     return f"{guest_mountpoint(pool, guest)}/.config/.cfg"
 
 
+def snapshot_config(pool: str, guest: str, label: str) -> str:
+    """Return the file of a guest's properties as a snapshot (``@name``) has it."""
+    folder = f"{guest_mountpoint(pool, guest)}/.config"
+    return f"{folder}/.zfs/snapshot/{label.removeprefix('@')}/.cfg"
+
+
 def guest_logs(pool: str, guest: str) -> str:
     """Return the folder of a guest's log files."""
     return f"{guest_mountpoint(pool, guest)}/logs"
@@ -164,6 +190,14 @@ def volume_device(dataset: str) -> str:
 def deleted_dataset(pool: str, guest: str, stamp: str) -> str:
     """Return where a guest is put out of sight before it is destroyed; ``stamp`` has no ``-``."""
     return f"{pool}/chyves/.deleted-{guest}-{stamp}"
+
+
+def longest_label(pool: str, guest: str, datasets: Iterable[str]) -> int:
+    """Return how many characters a snapshot of all ``datasets`` of a guest may have behind the
+    ``@``, so that the guest can still be deleted."""
+    hidden = deleted_dataset(pool, guest, "YYYYmmddHHMMSS" + KEEPNET)
+    grows = len(hidden) - len(guest_dataset(pool, guest))
+    return DATASET_LENGTH - len("@") - grows - max(map(len, datasets))
 
 
 def staged_dataset(pool: str, guest: str, stamp: str) -> str:

@@ -102,6 +102,13 @@ class SimulatedHost(Host):
         self.world = world
         self.simulated = world.directory
 
+    def path(self, absolute: str) -> Path:
+        if "/.zfs/snapshot/" in absolute:
+            from chyves.simulator.zfs.mounts import within_snapshot
+
+            return within_snapshot(self.world, absolute)
+        return super().path(absolute)
+
     def system(self) -> str:
         return f"FreeBSD {self.world.release.name}"
 

@@ -71,6 +71,49 @@ def test_an_independent_one_leaves_no_snapshot_behind_and_brings_none(
     assert guests.zfs("origin", f"{ROOT}/new/disk0") == "-"
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_it_has_the_variables_and_hooks_of_its_origin(guests: Chyves, way: str) -> None:
+    folder = guests.host.path("/chyves/tank/guests/web")
+    (folder / "uefi-vars.fd").write_bytes(b"boot order")
+    (folder / "hooks").mkdir()
+    (folder / "hooks/prestart").touch(mode=0o755)
+    guests(f"web clone new {way}")
+    assert guests.file("/chyves/tank/guests/new/uefi-vars.fd") == "boot order"
+    hook = guests.host.path("/chyves/tank/guests/new/hooks/prestart")
+    assert hook.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("way", LINKED)
+def test_what_linked_ones_depend_on_goes_with_the_last_of_them(guests: Chyves, way: str) -> None:
+    guests("web snapshot @mine -q")
+    before = guests.datasets()
+    guests(f"web clone new,newer {way} -q")
+    guests("new delete -y -q")
+    assert len({name for name in guests.datasets() - before if "/web" in name}) == 2
+    guests("newer delete -y -q")
+    assert guests.datasets() == before
+
+
+def test_what_a_linked_one_depends_on_is_no_snapshot_of_the_guest(guests: Chyves) -> None:
+    guests("web set revert_to_snapshot_method=start -q")
+    guests("web clone new -cu -q")
+    assert "web has no snapshots" in guests("web snapshot rollback -y", code=Exit.NOT_FOUND).err
+    guests("web snapshot @mine -q")
+    guests("web snapshot rollback -y -q")
+    assert "rollback tank/chyves/guests/web/disk0@mine" in guests("web start --dry-run").out
+
+
+def test_snapshots_that_chyves_0_2_0_left_for_clones_are_not_gone_back_to(guests: Chyves) -> None:
+    write(guests, "web", b"then")
+    guests("web snapshot @mine -q")
+    guests.run("zfs", "snapshot", "-r", f"{ROOT}/web@chyves-clone-process-x")
+    write(guests, "web", b"now ")
+    guests("web set revert_to_snapshot_method=start -q")
+    assert "newer than @mine" in guests("web start --dry-run", code=Exit.CONFLICT).err
+    guests("web snapshot rollback -y -q")
+    assert read(guests, "web") == b"then"
+
+
 @pytest.mark.parametrize("way", LINKED)
 def test_a_linked_one_depends_on_a_snapshot_that_stays(guests: Chyves, way: str) -> None:
     guests(f"web clone new {way}")
@@ -211,6 +254,7 @@ def test_a_running_one_is_cloned_with_a_word_of_warning(guests: Chyves) -> None:
     ("line", "code"),
     [
         ("web clone db", Exit.CONFLICT),
+        ("web clone db,db", Exit.USAGE),
         ("web clone a,a", Exit.USAGE),
         ("web clone all", Exit.USAGE),
         ("web,db clone new", Exit.USAGE),
@@ -227,11 +271,37 @@ def test_nothing_is_done(guests: Chyves, line: str, code: Exit) -> None:
     guests.refused(line, code=code)
 
 
-def test_where_there_is_no_room_nothing_is_left(guests: Chyves) -> None:
-    guests("web disk add 40G -q")
+@pytest.mark.parametrize("line", ["web clone new", "web clone new @then", "web clone a,b"])
+def test_where_there_is_no_room_nothing_is_left(guests: Chyves, line: str) -> None:
+    guests(f"web disk add {'30G' if 'a,b' in line else '40G'} -q")
+    guests("web snapshot @then -q")
     before = guests.state()
-    assert "out of space" in guests("web clone new", code=Exit.PRECONDITION).err
+    for dry in ("", " --dry-run"):
+        done = guests(line + dry, code=Exit.PRECONDITION)
+        assert done.said[0] == "chyves: web: cannot clone web: out of space"
+        assert "free; zfs list -o space shows" in done.said[1]
     assert guests.changed(before) == set()
+    guests("web clone linked -cu -q")
+
+
+def test_names_that_are_taken_stop_no_others(guests: Chyves) -> None:
+    done = guests("web clone db,new,web", code=Exit.CONFLICT)
+    assert [line for line in done.said if "hint" not in line] == [
+        "chyves: db: guest db exists already",
+        "chyves: web: guest web exists already",
+    ]
+    assert done.out.startswith("new: cloned from web ")
+
+
+def test_properties_that_lead_to_the_origin_are_named(guests: Chyves) -> None:
+    folder = "/chyves/tank/guests/web"
+    guests(f"web set notes={folder}/img/data description=/chyves/tank/guests/web2/x -q")
+    guests("web snapshot @then -q")
+    guests("web set notes=none -q")
+    warning = [f"chyves: new: notes still leads to {folder}"]
+    assert guests("web clone new @then --dry-run").said == warning
+    assert guests("web clone new @then").said == warning
+    assert guests("web clone newer").said == []
 
 
 # -- plans and leftovers ------------------------------------------------------------------------
@@ -241,6 +311,17 @@ def test_where_there_is_no_room_nothing_is_left(guests: Chyves) -> None:
 def test_a_dry_run_says_what_the_real_run_does(guests: Chyves, way: str) -> None:
     steps = same_as_the_real_run(guests, f"web clone new,newer {way}")
     assert f"zfs rename tank/chyves/.new-new-X {ROOT}/new" in steps
+
+
+def test_a_dry_run_knows_the_taps_that_a_snapshot_has(guests: Chyves) -> None:
+    guests("network web add tap -q")
+    guests("web snapshot @two -q")
+    guests("network web remove tap52 -q")
+    steps = same_as_the_real_run(guests, "web clone new @two")
+    assert [step for step in steps if " create " in step] == [
+        "ifconfig tap52 create description 'chyves-tap new'",
+        "ifconfig tap53 create description 'chyves-tap new'",
+    ]
 
 
 def test_one_that_was_killed_is_cleared_away_by_the_next(guests: Chyves) -> None:

@@ -71,6 +71,16 @@ def test_a_running_guest_finds_a_new_disk_later_and_keeps_the_others(guests: Chy
     assert disks(guests) == {"disk0": 1 << 20, "disk1": 1 << 20}
 
 
+def test_a_disk_does_not_grow_beyond_the_pool(guests: Chyves) -> None:
+    for dry in ("", " --dry-run"):
+        done = guests(f"web disk resize disk0 10T{dry}", code=Exit.PRECONDITION)
+        assert done.said[0] == f"chyves: web: cannot resize '{ROOT}/disk0': out of space"
+    guests("defaults set disk_sparse=yes -q")
+    guests("web disk add 1M -q")
+    guests("web disk resize disk1 10T -q")
+    assert disks(guests) == {"disk0": 1 << 20, "disk1": 10 << 40}
+
+
 @pytest.mark.parametrize("name", ["img", "logs", ".config", "disk", "disk0@x", "../db/disk0", "-"])
 @pytest.mark.parametrize("line", ["delete {} -y", "resize {} 2M"])
 def test_only_disks_can_be_deleted_or_resized(guests: Chyves, name: str, line: str) -> None:

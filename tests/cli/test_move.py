@@ -85,8 +85,16 @@ def test_where_there_is_no_room_nothing_is_left(pools: Chyves) -> None:
     pools.run("zfs", "create", "-V", "60G", "pool2/full")
     pools("web disk add 8G -q")
     before = pools.state()
-    assert "out of space" in pools("web move pool2", code=Exit.PRECONDITION).err
+    for dry in ("", " --dry-run"):
+        done = pools(f"web move pool2{dry}", code=Exit.PRECONDITION)
+        assert done.said[0] == "chyves: web: cannot move web: out of space"
     assert pools.changed(before) == set()
+
+
+def test_properties_that_lead_to_the_old_place_are_named(pools: Chyves) -> None:
+    pools("web set notes=/chyves/tank/guests/web/img/data description=/chyves/tank/guests/web2 -q")
+    done = pools("web move pool2")
+    assert done.said == ["chyves: web: notes still leads to /chyves/tank/guests/web"]
 
 
 def test_a_dry_run_says_what_the_real_run_does(pools: Chyves) -> None:

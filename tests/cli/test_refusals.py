@@ -150,8 +150,7 @@ def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("web create 1M", "guest web exists already"),
-        ("new,web create 1M", "guest web exists already"),
+        ("web create 1M", "web: guest web exists already"),
         ("dataset tank install", "tank: chyves is already set up on tank"),
         ("web snapshot @one", "web: there is a snapshot @one already"),
         ("web,db snapshot @one", "web,db: there is a snapshot @one already"),
@@ -168,6 +167,12 @@ def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
 def test_what_is_there_already(line: str, why: str, stocked: Chyves, tmp_path: Path) -> None:
     line = line.replace("SOURCE", str(tmp_path))
     assert stocked.refused(line, code=Exit.CONFLICT).startswith(why)
+
+
+def test_a_name_that_is_taken_stops_no_other(guests: Chyves) -> None:
+    done = guests("web,new create 1M", code=Exit.CONFLICT)
+    assert done.said[0] == "chyves: web: guest web exists already"
+    assert done.out.startswith("new: created on tank")
 
 
 # -- words that are no good ---------------------------------------------------------------------
@@ -219,6 +224,7 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("web snapshot rolback", "no such snapshot command: rolback"),
         ("web snapshot @a/b", "not a snapshot: '@a/b'"),
         ("web snapshot @", "not a snapshot: '@'"),
+        ("web snapshot @..", "not a snapshot: '@..'"),
         ("web snapshot delete /disk0 --yes", "web: not a snapshot: '/disk0'"),
         ("web snapshot delete -- -2@one", "web: not a snapshot: '-2@one'"),
         ("web snapshot rollback one two", "no such snapshot command: rollback one two"),

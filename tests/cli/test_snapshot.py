@@ -4,6 +4,7 @@
 from chyves.backend import zfs
 from chyves.errors import Exit
 from tests.cli.conftest import Chyves
+from tests.cli.plans import same_as_the_real_run
 
 ROOT = "tank/chyves/guests/web"
 
@@ -83,3 +84,47 @@ def test_a_tap_that_is_replaced_by_a_rollback_keeps_its_address(guests: Chyves) 
     tap = web["properties"]["net_ifaces"]
     assert tap != "tap50"
     assert kept == {f"{tap}_mac": "58:9c:fc:00:00:01", f"{tap}_mtu": "1400"}
+
+
+def test_a_dry_run_of_a_rollback_knows_the_taps_that_come_back(guests: Chyves) -> None:
+    guests("network web add tap -q")
+    guests("web snapshot @two -q")
+    guests("network web remove tap52 -q")
+    guests("network web remove tap50 -q")
+    guests("network db add tap50 -q")
+    lines = guests("web snapshot rollback @two --dry-run").out.splitlines()
+    assert "# net_ifaces=tap53,tap52 in /chyves/tank/guests/web/.config/.cfg" in lines
+    steps = same_as_the_real_run(guests, "web snapshot rollback @two")
+    assert [step for step in steps if step.startswith("zfs rollback")]
+
+
+def test_a_disk_that_was_deleted_since_does_not_come_back(guests: Chyves) -> None:
+    guests("web disk add 1M -q")
+    guests("web disk disk1 notes mine -q")
+    guests("web disk disk0 notes first -q")
+    guests("web snapshot @two -q")
+    guests("web disk delete disk1 -y -q")
+    warning = "chyves: web: disk1 was deleted since: it does not come back"
+    assert warning in guests("web snapshot rollback @two --dry-run").said
+    assert guests("web snapshot rollback @two -y").said == [warning]
+    values = guests.json("web get all")["web"]
+    assert (values["disk0_notes"], "disk1_notes" in values) == ("first", False)
+
+
+def test_a_snapshot_leaves_room_for_the_name_that_a_deleted_guest_has(guests: Chyves) -> None:
+    done = guests(f"all snapshot @{'x' * 230}", code=Exit.USAGE)
+    assert [line.partition(":")[2] for line in done.said[::2]] == [
+        f" {name}: the name of the snapshot is too long: @{'x' * 230}" for name in ("db", "web")
+    ]
+    longest = int(done.said[1].split()[3])
+    guests(f"db snapshot @{'x' * longest} -q")
+    guests(f"db snapshot @{'x' * (longest + 1)}", code=Exit.USAGE)
+    guests("db delete keepnet -y -q")
+    assert guests.datasets() == {name for name in guests.datasets() if "/db" not in name}
+
+
+def test_a_guest_whose_snapshot_has_too_long_a_name_says_how_it_can_go(guests: Chyves) -> None:
+    guests.run("zfs", "snapshot", "-r", f"{ROOT}@{'x' * 220}")
+    done = guests("web delete -y", code=Exit.USAGE)
+    assert done.said[0].endswith("name is too long")
+    assert done.said[1].endswith("chyves web rename <shorter>")

@@ -206,7 +206,9 @@ def sights(chyves: Chyves) -> dict[str, Any]:
         "guests": {guest["name"]: _guest(guest) for guest in guests},
         "pools": pools,
         "iso": [(one["name"], one["size"]) for one in iso],
-        "snapshots": sorted(_snapshot(one) for one in snapshots if one["name"] not in idle),
+        "snapshots": sorted(
+            _snapshot(one) for one in snapshots if one["dataset"] + one["name"] not in idle
+        ),
         "global": _without(shared["global"], "_unique_id", "_tap_members"),
         "defaults": shared["defaults"],
         "bridges": {
@@ -221,11 +223,10 @@ def _snapshot(one: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _idle_transfers(chyves: Chyves) -> set[str]:
-    """Return the names of the snapshots that are there to be copied, and that nothing is on."""
+    """Return the snapshots that were there to be copied or cloned, and that no clone is on."""
     listing = chyves.program("zfs", "list", "-H", "-t", "snapshot", "-o", "name,clones")
     rows = [line.split("\t") for line in listing.splitlines() if "@chyves-transfer-" in line]
-    used = {name.partition("@")[2] for name, clones in rows if clones not in ("", "-")}
-    return {f"@{label}" for label in {name.partition("@")[2] for name, _ in rows} - used}
+    return {name for name, clones in rows if clones in ("", "-")}
 
 
 def _without_uuid(snapshot: str) -> str:
@@ -299,8 +300,8 @@ def _unowned_datasets(chyves: Chyves) -> Iterator[str]:
                 )
         if not fine:
             yield f"dataset {name}"
-    for label in _idle_transfers(chyves):
-        yield f"snapshots {label}"
+    for name in _idle_transfers(chyves):
+        yield f"snapshot {name}"
     marks = chyves.program("zfs", "get", "-H", "-o", "name", "-s", "local", "chyves:unfinished")
     for name in marks.splitlines():
         yield f"mark on {name}"

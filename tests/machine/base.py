@@ -37,13 +37,14 @@ class Disk:
 
 @dataclass
 class Guest:
-    """``taken`` has the properties at each snapshot, oldest first; ``origin`` is the guest and the
-    snapshot that its datasets are ZFS clones of, ``linked`` the disks that still are."""
+    """``taken`` has the properties at each snapshot, oldest first, and None for one that is only
+    there for clones; ``origin`` is the guest and the snapshot that its datasets are ZFS clones of,
+    ``linked`` the disks that still are."""
 
     pool: str
     properties: Properties
     disks: dict[str, Disk]
-    taken: dict[str, Properties] = field(default_factory=dict)
+    taken: dict[str, Properties | None] = field(default_factory=dict)
     origin: tuple[str, str] | None = None
     linked: set[str] = field(default_factory=set)
 
@@ -54,6 +55,10 @@ class Guest:
     @property
     def interfaces(self) -> list[str]:
         return [one for one in self.properties["net_ifaces"].split(",") if one != "-"]
+
+    @property
+    def snapshots(self) -> dict[str, Properties]:
+        return {label: then for label, then in self.taken.items() if then is not None}
 
     def take(self, label: str) -> None:
         self.taken[label] = dict(self.properties)
@@ -170,7 +175,7 @@ class Base(RuleBasedStateMachine):
         )
 
     def some_snapshot(self, data: st.DataObject) -> tuple[str, str]:
-        taken = [(name, label) for name, guest in self.guests.items() for label in guest.taken]
+        taken = [(name, label) for name, guest in self.guests.items() for label in guest.snapshots]
         return data.draw(st.sampled_from(taken))
 
     # -- comparing ----------------------------------------------------------------------------
@@ -203,7 +208,7 @@ class Base(RuleBasedStateMachine):
         taken: dict[str, list[str]] = {name: [] for name in self.seen}
         for one in self.chyves.data("list snapshots"):
             taken[one["guest"]].append(one["name"])
-        assert taken == {name: list(guest.taken) for name, guest in self.seen.items()}
+        assert taken == {name: list(guest.snapshots) for name, guest in self.seen.items()}
 
     @invariant()
     def clones_are_of_what_they_were_cloned_from(self) -> None:

@@ -57,7 +57,7 @@ class Guests(Base):
     @rule(data=st.data(), way=st.sampled_from(("-cu", "-iu")), then=st.booleans())
     def clone(self, data: st.DataObject, way: str, then: bool) -> None:
         source, name = self.some_guest(data), self.some_new_name(data)
-        labels = [*self.guests[source].taken] if then and source in self.guests else []
+        labels = [*self.guests[source].snapshots] if then and source in self.guests else []
         label = data.draw(st.sampled_from(labels)) if labels else ""
         pool = data.draw(st.sampled_from(("", *POOLS)))
         fine = self.is_seen(source) and self.may_be_called(name)
@@ -69,13 +69,13 @@ class Guests(Base):
     def cloned(self, source: str, name: str, label: str, pool: str, *, is_linked: bool) -> Guest:
         """Return a unique clone, once it is checked."""
         origin = self.guests[source]
-        was, has = origin.taken[label] if label else origin.properties, self.properties(name)
+        was, has = origin.snapshots[label] if label else origin.properties, self.properties(name)
         same = {k: v for k, v in was.items() if k not in OWN and not k.endswith("_mac")}
         same |= {k: v for k, v in RESET.items() if k in was}
         assert {k: v for k, v in has.items() if k not in OWN} == same
         assert not self.owned() & {one for one in has["net_ifaces"].split(",") if one[:3] == "tap"}
         if is_linked and not label:
-            label = self.take_origin(source)
+            label = self.take_origin(source, name)
         parts = {n: d for n, d in origin.disks.items() if not label or label in d.sizes}
         disks = {n: Disk(disk.sizes[label] if label else disk.size) for n, disk in parts.items()}
         home = pool or origin.pool
@@ -83,13 +83,13 @@ class Guests(Base):
             return Guest(home, has, disks, {}, (source, label), set(disks))
         return Guest(home, has, disks)
 
-    def take_origin(self, name: str) -> str:
-        """Note the snapshot that was taken for ZFS clones; return its label."""
-        known = self.guests[name].taken
-        told = [s["name"] for s in self.chyves.data("list snapshots") if s["guest"] == name]
-        (label,) = [one for one in told if one not in known]
-        self.guests[name].take(label)
-        return str(label)
+    def take_origin(self, name: str, clone: str) -> str:
+        """Note the snapshot that was taken for a ZFS clone; return its label."""
+        images = f"{self.guests[name].pool}/chyves/guests/{clone}/img"
+        origin = self.chyves.program("zfs", "get", "-H", "-o", "value", "origin", images)
+        label = "@" + origin.strip().partition("@")[2]
+        self.guests[name].taken[label] = None
+        return label
 
     @says("web clone twin -ce")
     @rule(data=st.data(), way=st.sampled_from(("-ce", "-ie")))
@@ -99,8 +99,6 @@ class Guests(Base):
         if self.does(f"{name} clone twin {way}", fine=self.is_seen(name)):
             has = self.properties("twin")
             assert has | {"creation": ""} == self.guests[name].properties | {"creation": ""}
-            if way == "-ce":
-                self.take_origin(name)
             self.does("twin delete")
 
     @says("web rename db")

@@ -35,7 +35,7 @@ class Snapshots(Base):
                 guest.take(label)
 
     @says("web snapshot rollback @one")
-    @precondition(lambda self: any(guest.taken for guest in self.guests.values()))
+    @precondition(lambda self: any(guest.snapshots for guest in self.guests.values()))
     @rule(data=st.data())
     def roll_back(self, data: st.DataObject) -> None:
         name, label = self.some_snapshot(data)
@@ -44,7 +44,7 @@ class Snapshots(Base):
         newer = order[order.index(label) + 1 :]
         fine = self.is_seen(name) and not self.needed(name, newer)
         if self.does(f"{name} snapshot rollback {label}", fine=fine):
-            old, now = guest.taken[label], self.properties(name)
+            old, now = guest.snapshots[label], self.properties(name)
             claimed = {"net_ifaces", *UNIQUE}
             assert {k: v for k, v in now.items() if k not in claimed and k[-4:] != "_mac"} == {
                 k: v for k, v in old.items() if k not in claimed and k[-4:] != "_mac"
@@ -63,7 +63,7 @@ class Snapshots(Base):
         return any(origin[1] in labels for origin in origins if origin)
 
     @says("web snapshot delete @one")
-    @precondition(lambda self: any(guest.taken for guest in self.guests.values()))
+    @precondition(lambda self: any(guest.snapshots for guest in self.guests.values()))
     @rule(data=st.data())
     def delete_snapshot(self, data: st.DataObject) -> None:
         name, label = self.some_snapshot(data)

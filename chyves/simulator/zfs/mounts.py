@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Whether a path of the simulated host can be written to, as far as ZFS has a say."""
+"""What ZFS makes of a path of the simulated host: whether it can be written to, and what lies in
+the folder ``.zfs``, which every filesystem has and no listing shows."""
+
+from pathlib import Path
 
 from chyves.simulator.world import World
+from chyves.simulator.zfs import contents
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.space import Space
 
@@ -27,6 +31,18 @@ def is_full(world: World, absolute_path: str) -> bool:
         if f"{name.partition('/')[0]}/{BALLAST}" not in datasets:
             return False
         return Space(datasets).available(name) == 0
+
+
+def within_snapshot(world: World, absolute_path: str) -> Path:
+    """Return where the file ``<mountpoint>/.zfs/snapshot/<label>/...`` is."""
+    folder, _, rest = absolute_path.partition("/.zfs/snapshot/")
+    label, _, below = rest.partition("/")
+    with world.reading():
+        datasets = Datasets(world)
+        snapshot = f"{datasets.mounts().get(folder, '')}@{label}"
+        if snapshot in datasets:
+            return contents.stored(world, datasets[snapshot]) / below
+    return world.path(absolute_path)
 
 
 def _dataset(datasets: Datasets, absolute_path: str) -> str:

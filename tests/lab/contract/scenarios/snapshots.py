@@ -107,6 +107,23 @@ def a_destroy_that_is_deferred(host: Session) -> None:
     host.zfs("list -H -o name -t snapshot")
 
 
+def an_origin_that_goes_with_its_last_clone(host: Session) -> None:
+    host.zfs("create tank/g")
+    host.zfs("create -V 8M tank/g/v")
+    host.zfs("snapshot -r tank/g@t")
+    host.zfs("clone tank/g/v@t tank/c")
+    host.zfs("clone tank/g/v@t tank/d")
+    host.zfs("destroy -d -r tank/g@t")
+    host.zfs("destroy -d -r tank/g@t")
+    host.zfs("rename tank/g/v@t tank/g/v@origin")
+    host.zfs("destroy -d -r tank/g@t")
+    host.zfs("list -H -p -o name,defer_destroy,clones -t snapshot")
+    host.zfs("destroy tank/c")
+    host.zfs("list -H -o name -t snapshot")
+    host.zfs("destroy tank/d")
+    host.zfs("list -H -o name -t snapshot")
+
+
 def bookmarks(host: Session) -> None:
     host.zfs("create -V 8M tank/v")
     host.zfs("snapshot tank/v@a")

@@ -72,12 +72,21 @@ def _content(stream: int) -> bytes:
 def _connected(program: str) -> socket.socket:
     path = SOCKETS / program
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if not _reaches(server, path):
+        _load(program, path)
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not _reaches(server, path):
+            assert time.monotonic() < deadline, f"{program} does not get ready"
+            time.sleep(0.01)
+    return server
+
+
+def _reaches(server: socket.socket, path: Path) -> bool:
     try:
         server.connect(str(path))
     except OSError:
-        _load(program, path)
-        server.connect(str(path))
-    return server
+        return False
+    return True
 
 
 def _load(program: str, path: Path) -> None:
@@ -87,7 +96,3 @@ def _load(program: str, path: Path) -> None:
     assert binary
     environment = {**ENVIRONMENT, "LD_PRELOAD": str(LIBRARY), "WARM": str(path)}
     _servers.append(subprocess.Popen([binary], stdin=subprocess.DEVNULL, env=environment))
-    deadline = time.monotonic() + BOOT_SECONDS
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{program} does not get ready"
-        time.sleep(0.01)

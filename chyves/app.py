@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chyves.errors import Exit, NotPermitted
+from chyves.errors import ChyvesError, Exit, NotPermitted
 from chyves.output import Output, Report
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 ABOUT_GUESTS = ("dataset", "network")
 """Commands without a selector that report on guests."""
+
+EVERYBODY = ("all", "rcboot")
+"""Selectors that may mean any guest."""
+
+NEEDS_NOTHING = ("stop", "reclaim")
+"""Commands that do without the properties of guests."""
 
 PROGRAM = 3
 """The level of a program that is run, in the logs."""
@@ -37,6 +43,7 @@ class App:
         self.settings: Mapping[str, str] = {}
         """The global properties, as they were last read."""
         self._dry = False
+        self._told: set[str] = set()
 
     def simulate(self, directory: Path) -> None:
         """Work on the host simulated in ``directory``."""
@@ -67,8 +74,24 @@ class App:
         self.output.obey(inventory.globals)
         self.settings = inventory.globals
         for problem in inventory.problems:
-            self.report.warn(problem)
+            self._tell_once(problem)
+        for guest in inventory.unreadable:
+            self._tell_of_unreadable(guest.name, inventory.why_unreadable(guest))
         return inventory
+
+    def _tell_of_unreadable(self, guest: str, error: ChyvesError) -> None:
+        """Report a guest whose properties cannot be read; where all guests are meant, as a
+        failure."""
+        if self.selector not in EVERYBODY or self.command in NEEDS_NOTHING:
+            self._tell_once(f"{guest}: {error.message}; {error.hint}")
+        elif guest not in self._told:
+            self._told.add(guest)
+            self.report.failed(error, guest)
+
+    def _tell_once(self, problem: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            self.report.warn(problem)
 
     @property
     def is_typed(self) -> bool:

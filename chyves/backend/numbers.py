@@ -18,7 +18,9 @@ from chyves.model.properties import offset
 def taken(
     inventory: store.Inventory, interfaces: Iterable[str] = (), *, but: str = ""
 ) -> numbers.Taken:
-    """Return what is in use by guests (all, or all but one), bridges and the host."""
+    """Return what is in use by guests (all, or all but one), bridges and the host.
+    Raises Precondition if nobody can know that."""
+    inventory.require_readable()
     everyone = (*inventory.guests, *inventory.hidden)
     guests = ((guest.name, guest.config) for guest in everyone if guest.name != but)
     return numbers.in_use(guests, inventory.globals, interfaces)

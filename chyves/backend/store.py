@@ -32,7 +32,9 @@ class Pool(NamedTuple):
 class Inventory(NamedTuple):
     """All that chyves keeps on a host. ``datasets`` are by name; ``problems`` are sentences about
     what could not be read. No command sees the ``hidden`` guests, which are on ``offline`` pools;
-    their numbers stay theirs."""
+    their numbers stay theirs. Of ``unreadable`` guests the properties are there and cannot be
+    read. Pools that are ``leaving`` are half uninstalled; ``half_away`` are datasets that are being
+    put away and are not yet, or not where they are to be."""
 
     pools: tuple[Pool, ...]
     globals: ConfigFile
@@ -42,6 +44,9 @@ class Inventory(NamedTuple):
     problems: tuple[str, ...]
     offline: tuple[Pool, ...] = ()
     hidden: tuple[Guest, ...] = ()
+    unreadable: tuple[Guest, ...] = ()
+    leaving: tuple[str, ...] = ()
+    half_away: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -77,6 +82,26 @@ class Inventory(NamedTuple):
                     hint="it was made by a newer chyves: upgrade this one",
                 )
 
+    def why_unreadable(self, guest: Guest) -> Precondition:
+        """Return what is to be said of a guest whose properties cannot be read."""
+        config = f"{layout.guest_dataset(guest.pool, guest.name)}/.config"
+        file = layout.guest_config(guest.pool, guest.name)
+        if self.datasets[config].is_mounted:
+            folder = file.removesuffix("/.cfg")
+            hint = f"put back {file}; snapshots have it in {folder}/.zfs/snapshot"
+        else:
+            hint = f"zfs mount {config}"
+        return Precondition("its properties cannot be read", hint=hint)
+
+    def require_readable(self, *names: str) -> None:
+        """Raise Precondition if the properties of one of these guests, or of any if none is named,
+        cannot be read: nobody knows then what is its."""
+        for guest in self.unreadable:
+            if guest.name in names or not names:
+                error = self.why_unreadable(guest)
+                said = f"the properties of {guest.name} cannot be read"
+                raise Precondition(said, hint=error.hint)
+
     def pool(self, name: str) -> Pool:
         """Return the pool of that name (``primary`` is the primary one). Raises NotFound."""
         if name == "primary":
@@ -96,6 +121,7 @@ class Inventory(NamedTuple):
         """Return one guest. Raises NotFound; Conflict if two pools have one of that name."""
         found = [guest for guest in self.guests if guest.name == name]
         if not found:
+            self.require_readable(name)
             parse_selector(name, self.names)
             raise NotFound(f"no such guest: {name}", hint="chyves list shows all")
         if len(found) > 1:
@@ -106,17 +132,26 @@ class Inventory(NamedTuple):
             )
         return found[0]
 
-    def select(self, selector: str) -> list[Guest]:
-        """Return the guests a selector names. A name that two pools have is left out unless it is
-        said itself. Raises NotFound, Invalid, Conflict; Precondition if there is no pool they
-        could be on."""
+    def select(self, selector: str, *, whatever: bool = False) -> list[Guest]:
+        """Return the guests a selector names; ``whatever`` their properties are, even those that
+        cannot be read. A name that two pools have is left out unless it is said itself.
+
+        Raises NotFound, Invalid, Conflict; Precondition if there is no pool they could be on, or
+        the properties of one that is named cannot be read.
+        """
         if not self.pools and selector != ALL:
             self.primary()
-        groups = self.groups() if GROUP in selector else {}
-        boot = boot_order(self.guests) if BOOT in selector else ()
-        names = parse_selector(selector, self.names, groups, boot)
-        unsure = set(named_twice(self.guests)) - set(selector.split(","))
-        return [self.guest(name) for name in names if name not in unsure]
+        known = self
+        if whatever:
+            known = self._replace(guests=(*self.guests, *self.unreadable), unreadable=())
+        for name in selector.split(","):
+            if name not in known.names:
+                known.require_readable(name)
+        groups = known.groups() if GROUP in selector else {}
+        boot = boot_order(known.guests) if BOOT in selector else ()
+        names = parse_selector(selector, known.names, groups, boot)
+        unsure = set(named_twice(known.guests)) - set(selector.split(","))
+        return [known.guest(name) for name in names if name not in unsure]
 
     def groups(self) -> dict[str, list[str]]:
         """Return the names of the guests of each group."""
@@ -158,28 +193,37 @@ def read_inventory(host: Host) -> Inventory:
 def _read_all(host: Host) -> Inventory:
     tops = zfs.top_datasets(host)
     away = [name for name in tops if name.endswith(f"/{layout.AWAY}")]
+    gone = [name for name in tops if name.endswith(f"/{layout.UNINSTALLED}")]
     roots = [name for name in tops if name.endswith("/chyves")]
-    datasets = {d.name: d for d in zfs.datasets(host, [*roots, *away])} if roots or away else {}
+    all_roots = [*roots, *away, *gone]
+    datasets = {d.name: d for d in zfs.datasets(host, all_roots)} if all_roots else {}
+    leaving = tuple(name.partition("/")[0] for name in gone if datasets[name].is_leaving)
     problems: list[str] = []
     pools = [
         Pool(root.partition("/")[0], config)
         for root in roots
         if (config := _pool_config(host, datasets[root], problems)) is not None
     ]
-    leaving = [pool for pool in pools if pool.role == layout.PoolRole.OFFLINE]
-    gone = [layout.root_dataset(pool.name) for pool in leaving] + away
-    hidden = guests_away(host, [d for d in datasets.values() if _is_below(d.name, gone)])
-    datasets = {name: d for name, d in datasets.items() if not _is_below(name, gone)}
+    resting = [pool for pool in pools if pool.role == layout.PoolRole.OFFLINE]
+    hiding = [layout.root_dataset(pool.name) for pool in resting] + away
+    hidden = guests_away(host, [d for d in datasets.values() if _is_below(d.name, hiding)])
+    misplaced = tuple(
+        name
+        for name in away
+        if datasets[name].mountpoint != layout.away_mountpoint(name.partition("/")[0])
+    )
+    datasets = {name: d for name, d in datasets.items() if not _is_below(name, hiding + gone)}
     places = [
         (place, dataset)
         for dataset in datasets.values()
         if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
         and not (dataset.is_volume or dataset.is_unfinished or _is_on_its_way(dataset, datasets))
     ]
-    active = _with_roles(pool for pool in pools if pool not in leaving)
-    offline = (*leaving, *(_pool_away(host, root) for root in away))
+    active = _with_roles(pool for pool in pools if pool not in resting)
+    offline = (*resting, *(_pool_away(host, root) for root in away))
     found = _with_guests(host, active, datasets, places, problems)
-    return found._replace(offline=offline, hidden=hidden)
+    half_away = tuple(layout.root_dataset(pool.name) for pool in resting) + misplaced
+    return found._replace(offline=offline, hidden=hidden, leaving=leaving, half_away=half_away)
 
 
 def _with_roles(pools: Iterable[Pool]) -> tuple[Pool, ...]:
@@ -254,7 +298,7 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
     found = _with_guests(host, _with_roles(pools), inventory.datasets, places, [])
-    return found._replace(offline=inventory.offline, hidden=hidden)
+    return found._replace(offline=inventory.offline, hidden=hidden, unreadable=inventory.unreadable)
 
 
 def _planned_guests(host: Host, pool: str, there: Iterable[str]) -> list[str]:
@@ -280,15 +324,18 @@ def _with_guests(
         if pool.role == layout.PoolRole.PRIMARY:
             globals_ = _read(host, layout.global_config(pool.name), problems)
             defaults = _read(host, layout.defaults_config(pool.name), problems)
-    guests = []
+    guests, unreadable = [], []
     for place, dataset in places:
-        config = _guest_config(host, place, dataset, problems)
+        config = _guest_config(host, place, dataset, datasets, problems)
         if config is not None:
             guests.append(Guest(place.guest, place.pool, config, defaults, globals_))
+        elif _has_properties(place, datasets):
+            unreadable.append(Guest(place.guest, place.pool, ConfigFile(), defaults, globals_))
     guests.sort(key=lambda guest: (layout.version_key(guest.name), guest.pool))
     for name, on in named_twice(guests).items():
         problems.append(f"there is a guest {name} on {' and '.join(on)}: only lists show them")
-    return Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
+    found = Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
+    return found._replace(unreadable=tuple(unreadable))
 
 
 def _read(host: Host, path: str, problems: list[str]) -> ConfigFile:
@@ -312,16 +359,25 @@ def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFi
 
 
 def _guest_config(
-    host: Host, place: layout.GuestRoot, dataset: zfs.Dataset | None, problems: list[str]
+    host: Host,
+    place: layout.GuestRoot,
+    dataset: zfs.Dataset | None,
+    datasets: Mapping[str, zfs.Dataset],
+    problems: list[str],
 ) -> ConfigFile | None:
     """Read a guest's properties; a dataset without them is no guest."""
     path = layout.guest_config(place.pool, place.guest)
     try:
         return read_config(host, path)
     except OSError as error:
-        if dataset:
+        if dataset and not _has_properties(place, datasets):
             problems.append(f"{path}: {error.strerror}; is {dataset.name} mounted, or no guest?")
         return None
+
+
+def _has_properties(place: layout.GuestRoot, datasets: Mapping[str, zfs.Dataset]) -> bool:
+    """Tell whether there is a dataset for the properties of a guest."""
+    return f"{layout.guest_dataset(place.pool, place.guest)}/.config" in datasets
 
 
 def read_config(host: Host, path: str) -> ConfigFile:
@@ -330,6 +386,18 @@ def read_config(host: Host, path: str) -> ConfigFile:
         return ConfigFile.parse(host.planned[path])
     with host.path(path).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         return ConfigFile.parse(file.read())
+
+
+def require_config(host: Host, path: str) -> ConfigFile:
+    """Read a property file that is to be changed. Raises Precondition if it is lost."""
+    try:
+        return read_config(host, path)
+    except OSError as error:
+        raise Precondition(
+            f"{path}: {error.strerror}",
+            hint="put it back, from a snapshot or a backup; an empty file stands for what chyves "
+            "has by itself",
+        ) from error
 
 
 def current(host: Host, guest: Guest) -> Guest:
@@ -355,7 +423,7 @@ def change_config(
 ) -> None:
     """Change a property file; the caller holds the lock that guards it. ``what`` is said by a dry
     run. A reader sees the old file or the new one."""
-    old = read_config(host, path)
+    old = require_config(host, path)
     new = change(old)
     if new.text != old.text:
         _put(host, path, new.text, what)

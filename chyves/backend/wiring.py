@@ -65,7 +65,7 @@ def _write(
     dropped: Sequence[str] = (),
 ) -> bool:
     """Write properties into a file and drop others, in one act; tell whether that changed it."""
-    before = store.read_config(host, path)
+    before = store.require_config(host, path)
     after = before.set(values).unset(dropped)
     if after.text == before.text:
         return False

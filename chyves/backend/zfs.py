@@ -31,6 +31,12 @@ MAKERS: Mapping[type, str] = {
     layout.Resource: "import",
 }
 
+UNINSTALL = "uninstall"
+"""The mark of a pool that chyves is taken off."""
+
+PROMOTE = "promote"
+"""The mark of what is copied to a pool that becomes primary."""
+
 MOVE = "move "
 """Begins the mark of a guest that is moved here; the tombstone follows that it leaves behind."""
 
@@ -60,6 +66,11 @@ class Dataset(NamedTuple):
         """Tell whether it is a pool's, guest's or resource's that does not exist yet."""
         making = self.unfinished and MAKERS.get(type(layout.classify(self.name)))
         return bool(making) and making == self.unfinished
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether an uninstall is at work on it, or was."""
+        return self.unfinished == UNINSTALL
 
     @property
     def awaits(self) -> str:

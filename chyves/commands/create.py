@@ -77,6 +77,7 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
 
 def require_free(inventory: store.Inventory, name: str, pool: str) -> None:
     """Look again now that the lock is held."""
+    inventory.require_readable(name)
     check_new_names([name], inventory.names)
     require_no_dataset(inventory, name, pool)
 

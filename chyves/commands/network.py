@@ -143,6 +143,7 @@ def _settled(app: App, moved: Callable[[Associations], Sequence[str]]) -> Iterat
             held.enter_context(locks.guest_lock(app.host, name))
         held.enter_context(locks.host_lock(app.host))
         inventory = app.inventory
+        inventory.require_readable()
         affected = _guests_of(inventory, moved)
         for name, status in guests.statuses(app.host, sorted(affected)).items():
             if not status.is_down:
@@ -225,6 +226,7 @@ def _add(app: App, inventory: store.Inventory, name: str, interface: str, bridge
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
         inventory = store.refresh(app.host, inventory)
+        inventory.require_readable()
         guest = inventory.guest(name)
         if interface.startswith("vale"):
             others = wiring.owners(inventory, but=guest)
@@ -259,6 +261,7 @@ def _remove(app: App, inventory: store.Inventory, name: str, interface: str) -> 
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
         inventory = store.refresh(app.host, inventory)
+        inventory.require_readable()
         guest = inventory.guest(name)
         shared = interface in wiring.owners(inventory, but=guest)
         change = network.remove_interfaces(

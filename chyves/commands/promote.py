@@ -21,7 +21,6 @@ from chyves.errors import Busy, ChyvesError, Conflict, Precondition
 from chyves.model import kinds, layout
 from chyves.model.layout import PROMOTED_OVER, PoolRole
 
-PROMOTE = "promote"
 PARTS = (layout.ISO, layout.FIRMWARE, "logs")
 
 
@@ -95,7 +94,7 @@ def _require_place(app: App, pool: str) -> None:
     in the place of its parts."""
     for part in PARTS:
         there = zfs.dataset(app.host, f"{layout.root_dataset(pool)}/{part}")
-        if there and there.unfinished != PROMOTE:
+        if there and there.unfinished != zfs.PROMOTE:
             raise Conflict(f"{there.name} exists already", hint="rename it, or destroy it yourself")
     _clear_away(app, pool)
 
@@ -103,7 +102,7 @@ def _require_place(app: App, pool: str) -> None:
 def _clear_away(app: App, pool: str) -> None:
     for part in PARTS:
         there = zfs.dataset(app.host, f"{layout.root_dataset(pool)}/{part}")
-        if there and there.unfinished == PROMOTE:
+        if there and there.unfinished == zfs.PROMOTE:
             zfs.destroy(app.host, there.name, recursive=True)
 
 
@@ -147,7 +146,7 @@ def _copy_dataset(
     name = layout.root_dataset(new) + dataset.name.removeprefix(layout.root_dataset(old))
     options = {"compression": "on"} if name == layout.logs_dataset(new) else {}
     if isinstance(layout.classify(name), layout.Part):
-        options[zfs.UNFINISHED] = PROMOTE
+        options[zfs.UNFINISHED] = zfs.PROMOTE
     zfs.create_filesystem(app.host, name, options)
     source = dataset.mountpoint
     target = layout.root_mountpoint(new) + name.removeprefix(layout.root_dataset(new))

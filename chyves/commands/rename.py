@@ -40,6 +40,7 @@ def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -
     The rename of its dataset makes it true, with all below it or not at all; what only follows it
     goes before, so that nothing is left to do afterwards.
     """
+    inventory.require_readable(new)
     check_new_names([new], inventory.names)
     before = layout.guest_dataset(guest.pool, guest.name)
     after = layout.guest_dataset(guest.pool, new)

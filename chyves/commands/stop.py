@@ -35,7 +35,7 @@ def stop(app: App, how: str | None, timeout: int | None, within: int | None, no_
             raise Invalid("--within goes with no other way to stop", hint="leave the others out")
         from chyves.commands.boot import shut_down
 
-        shut_down(app, app.inventory.select(app.selector), within)
+        shut_down(app, app.inventory.select(app.selector, whatever=True), within)
         return
     _end(app, force=how == "force", limit=timeout, wait=not no_wait)
 
@@ -48,7 +48,7 @@ def reclaim(app: App) -> None:
 
 
 def _end(app: App, *, force: bool, limit: int | None, wait: bool) -> None:
-    chosen = app.inventory.select(app.selector)
+    chosen = app.inventory.select(app.selector, whatever=True)
     asked = ending.ask(app, chosen, force=force, limit=limit)
     if app.host.plan is not None:
         return

@@ -23,12 +23,31 @@ def warn_of_unfinished(app: App, inventory: store.Inventory) -> None:
             and zfs.dataset(app.host, dataset.name) == dataset
         ):
             app.report.warn(f"{dataset.name}: {said}")
-    for pool in inventory.pools:
-        if layout.PROMOTED_OVER in pool.config and not locks.is_held(app.host, layout.HOST_LOCK):
+    of_pools = _of_pools(inventory)
+    if of_pools and not locks.is_held(app.host, layout.HOST_LOCK):
+        for name, verb, what in of_pools:
             app.report.warn(
-                f"{layout.root_dataset(pool.name)}: its promotion is not finished; "
-                f"chyves dataset {pool.name} promote completes it"
+                f"{name}: {what} is not finished; "
+                f"chyves dataset {name.partition('/')[0]} {verb} completes it"
             )
+
+
+def _of_pools(inventory: store.Inventory) -> list[tuple[str, str, str]]:
+    """Return the datasets of pools with the verbs that were killed, and what these do."""
+    promoted = {pool.name for pool in inventory.pools if layout.PROMOTED_OVER in pool.config}
+    promoted |= {
+        name.partition("/")[0]
+        for name, dataset in inventory.datasets.items()
+        if dataset.unfinished == zfs.PROMOTE
+    }
+    leaving = [one.name for one in inventory.datasets.values() if one.is_leaving]
+    roots = [name for name in leaving if isinstance(layout.classify(name), layout.Root)]
+    hidden = [layout.uninstalled_dataset(pool) for pool in inventory.leaving]
+    return [
+        *((layout.root_dataset(pool), "promote", "its promotion") for pool in sorted(promoted)),
+        *((name, "uninstall", "its uninstall") for name in (*roots, *hidden)),
+        *((name, "offline", "putting it away") for name in inventory.half_away),
+    ]
 
 
 def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inventory) -> str:

@@ -19,8 +19,6 @@ from chyves.model import layout, network
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 
-UNINSTALL = "uninstall"
-
 
 def uninstall(app: App, name: str, *, force: bool) -> None:
     """Take chyves off a pool that has no guests, or with ``force`` with its guests."""
@@ -42,12 +40,15 @@ def uninstall(app: App, name: str, *, force: bool) -> None:
                 f"there are guests on it: {', '.join(guest.name for guest in guests)}",
                 hint=f"delete them first, or: chyves dataset {name} uninstall force",
             )
+        on_it = [guest.name for guest in inventory.unreadable if guest.pool == pool.name]
+        if on_it:
+            inventory.require_readable(*on_it)
         _require_own(app, inventory, pool.name)
         app.output.confirm(_question(inventory, pool.name, guests))
         with pool_at_rest(app, inventory, pool.name):
             _require_own(app, inventory, pool.name)
             root, hidden = layout.root_dataset(pool.name), layout.uninstalled_dataset(pool.name)
-            zfs.set_property(app.host, root, zfs.UNFINISHED, UNINSTALL)
+            zfs.set_property(app.host, root, zfs.UNFINISHED, zfs.UNINSTALL)
             zfs.rename(app.host, root, hidden)
             _clear_away(app, inventory, pool.name, guests)
         app.report.done(pool.name, "uninstalled", guests=[guest.name for guest in guests])
@@ -56,7 +57,7 @@ def uninstall(app: App, name: str, *, force: bool) -> None:
 def is_half_uninstalled(app: App, name: str) -> bool:
     """Tell whether an uninstall of the pool was killed."""
     hidden = zfs.dataset(app.host, layout.uninstalled_dataset(name))
-    return hidden is not None and hidden.unfinished == UNINSTALL
+    return hidden is not None and hidden.is_leaving
 
 
 def _complete(app: App, inventory: store.Inventory, name: str) -> None:

@@ -31,6 +31,8 @@ KEEPNET = "keepnet"
 
 AWAY = "chyves_offline"
 
+UNINSTALLED = "chyves_uninstalled"
+
 ORIGIN = "@chyves-clone-process-"
 """Begins the name of a snapshot that ZFS clones depend on."""
 
@@ -77,7 +79,7 @@ def away_dataset(pool: str) -> str:
 
 def uninstalled_dataset(pool: str) -> str:
     """Return what ``<pool>/chyves`` is called before it is destroyed as a whole."""
-    return f"{pool}/chyves_uninstalled"
+    return f"{pool}/{UNINSTALLED}"
 
 
 def away_mountpoint(pool: str) -> str:

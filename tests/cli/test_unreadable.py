@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests whose properties are there and cannot be read: nobody takes them for none."""
+
+import json
+
+import pytest
+
+from chyves.errors import Exit
+from tests.cli.conftest import Chyves
+from tests.cli.plans import guest_runs
+
+CONFIG = "tank/chyves/guests/web/.config"
+HINT = f"hint: zfs mount {CONFIG}"
+
+
+@pytest.fixture
+def unreadable(guests: Chyves) -> Chyves:
+    guests.run("zfs", "unmount", CONFIG)
+    return guests
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "new create 1M",
+        "db clone new",
+        "network db add tap",
+        "network db remove tap51",
+        "network bridge0 unjoin tap50",
+        "db set serial=nmdm50",
+        "db set uefi_console_output=vnc",
+        "web create 1M",
+        "db rename web --yes",
+        "web set cpu=2",
+        "web start",
+        "web delete --yes",
+        "dataset tank uninstall force --yes",
+    ],
+)
+def test_nothing_is_done_that_needs_to_know_them(unreadable: Chyves, line: str) -> None:
+    before = unreadable.state()
+    done = unreadable(line, code=Exit.PRECONDITION)
+    assert done.said[-1] == HINT
+    assert unreadable.changed(before) == set()
+
+
+def test_where_all_are_meant_it_fails_for_one(unreadable: Chyves) -> None:
+    done = unreadable("all set cpu=2", code=Exit.PRECONDITION)
+    assert done.out == "db: set cpu=2\n"
+    assert done.said == ["chyves: web: its properties cannot be read", HINT]
+    told = json.loads(unreadable("all get cpu --json", code=Exit.PRECONDITION).out)
+    assert [failure["target"] for failure in told["errors"]] == ["web"]
+
+
+def test_lists_name_it(unreadable: Chyves) -> None:
+    done = unreadable("list")
+    assert done.said == [f"chyves: web: its properties cannot be read; zfs mount {CONFIG}"]
+    assert unreadable("db set cpu=2").out == "db: set cpu=2\n"
+
+
+def test_it_is_stopped_all_the_same(unreadable: Chyves) -> None:
+    assert unreadable("web stop").out == "web: not running\n"
+    assert unreadable("all stop").out == "db: not running\nweb: not running\n"
+    with guest_runs(unreadable, "web"):
+        assert "web" in unreadable("all stop --dry-run").out
+
+
+def test_a_file_that_is_lost_is_put_back(guests: Chyves) -> None:
+    guests.host.path("/chyves/tank/guests/web/.config/.cfg").unlink()
+    done = guests("web start", code=Exit.PRECONDITION)
+    assert done.said[-1] == (
+        "hint: put back /chyves/tank/guests/web/.config/.cfg; snapshots have it in "
+        "/chyves/tank/guests/web/.config/.zfs/snapshot"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        ("guests/.defaults", ["defaults set cpu=2", "network bridge0 default"]),
+        (".config/global.cfg", ["global set stdout_level=2", "network bridge0 private"]),
+    ],
+)
+def test_a_file_of_a_pool_that_is_lost_is_no_bug(
+    guests: Chyves, file: str, lines: list[str]
+) -> None:
+    guests.host.path(f"/chyves/tank/{file}").unlink()
+    for line in lines:
+        done = guests(line, code=Exit.PRECONDITION)
+        assert f"/chyves/tank/{file}: No such file or directory" in done.err
+        assert "an empty file stands for what chyves has by itself" in done.said[-1]

@@ -92,7 +92,7 @@ class Output:
                 preserve_whitespace=True,
             )
             lines = [line.rstrip() for line in text.splitlines()]
-        if cut:
+        if cut and self.headers:
             lines = [line[:cut].rstrip() for line in lines]
         if paged and sys.stdout.isatty():
             page(lines)

@@ -211,6 +211,7 @@ def _read_all(host: Host) -> Inventory:
         name
         for name in away
         if datasets[name].mountpoint != layout.away_mountpoint(name.partition("/")[0])
+        and layout.root_dataset(name.partition("/")[0]) not in datasets
     )
     datasets = {name: d for name, d in datasets.items() if not _is_below(name, hiding + gone)}
     places = [

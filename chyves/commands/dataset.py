@@ -101,7 +101,7 @@ def _check(app: App, inventory: store.Inventory, pool: str) -> None:
             hint=f"chyves dataset {pool} uninstall completes it",
         )
     root = inventory.datasets.get(layout.root_dataset(pool))
-    if root is None and layout.root_dataset(pool) in tops:
+    if layout.away_dataset(pool) in tops or (root is None and layout.root_dataset(pool) in tops):
         raise Conflict(f"{pool} is offline", hint=f"chyves dataset {pool} online")
     if root and not root.is_unfinished:
         raise Conflict(f"{root.name} exists and was not made by chyves", hint="rename it first")

@@ -87,13 +87,13 @@ def _finish(app: App, source: Source, wanted: Checksum | None, pool: str, kind: 
                 zfs.destroy(app.host, dataset)
         raise
     if found and not wanted:
-        app.output.say(
+        app.report.warn(
             f"{source.name}: compared with no checksum, for none was given; it is {found}"
         )
     file = app.host.path(target) if app.host.plan is None else Path(source.text)
     size = file.stat().st_size if file.exists() else None
     told = "" if size is None else f", {kinds.format_bytes(size)}"
-    proof = f", {wanted.algorithm.upper()} as expected" if wanted else ""
+    proof = f", {wanted.algorithm.upper()} as expected" if wanted and found else ""
     checksum = str(found) if found else None
     app.report.done(source.name, f"imported{told}{proof}", size=size, checksum=checksum)
 
@@ -143,8 +143,8 @@ def _fetch(app: App, source: Source, file: Path, target: str, pool: str) -> None
 def _check(app: App, source: Source, wanted: Checksum | None, file: Path) -> Checksum | None:
     """Compare the file, as it is before it is unpacked, with its checksum. Raises ChyvesError."""
     algorithm = wanted.algorithm if wanted else "sha256"
-    if app.host.plan is not None or not (wanted or source.scheme):
-        return wanted
+    if (app.host.plan is not None and source.scheme) or not (wanted or source.scheme):
+        return None
     found = Checksum(algorithm, unpack.checksum(file, algorithm))
     if wanted and found != wanted:
         raise ChyvesError(

@@ -72,9 +72,15 @@ def _show_tree(app: App, bridge: Mapping[str, Any]) -> None:
         undecided = "" if bridge["uplink"] else " (attach an interface, or set it private)"
         app.output.line(f"  private{undecided}")
     for tap in bridge["taps"]:
-        app.output.line(f"  {tap['name']}  {_users(tap['guests'])}")
+        app.output.line(f"  {tap['name']}  {_users(tap['guests'])}{_where(tap)}")
     for name in bridge["others"]:
         app.output.line(f"  {name}  (not chyves')")
+
+
+def _where(tap: Mapping[str, Any]) -> str:
+    """Return what is wrong with a tap that ought to be on its bridge; a start makes what is
+    missing."""
+    return " (fallen off the bridge)" if tap["present"] and not tap["member"] else ""
 
 
 def _users(guests: Sequence[str]) -> str:

@@ -91,15 +91,31 @@ def test_online_is_refused_for_guests_of_the_same_name(two: Chyves) -> None:
     assert "other guests of the same name: mail" in refused
 
 
-def test_online_is_refused_where_chyves_is_set_up_again(two: Chyves) -> None:
+def test_online_is_refused_where_its_place_is_taken(two: Chyves) -> None:
     two("dataset pool2 offline")
-    two("dataset pool2 install")
-    assert "pool2/chyves exists" in two.refused("dataset pool2 online", code=Exit.CONFLICT)
-    assert [(p["name"], p["role"]) for p in two.json("list pools")] == [
-        ("pool2", "secondary"),
-        ("tank", "primary"),
-        ("pool2", "offline"),
-    ]
+    two.run("zfs", "create", "pool2/chyves")
+    assert "pool2/chyves exists" in two("dataset pool2 online", code=Exit.CONFLICT).err
+
+
+def test_chyves_is_not_set_up_beside_a_pool_that_is_offline(two: Chyves) -> None:
+    two("dataset pool2 offline")
+    refused = two.refused("dataset pool2 install", code=Exit.CONFLICT)
+    assert refused == "pool2: pool2 is offline\nhint: chyves dataset pool2 online"
+
+
+def test_what_is_half_put_away_is_named(two: Chyves) -> None:
+    for undone in ("pool2/chyves", "pool2/chyves_offline"):
+        two("dataset pool2 offline")
+        two.run("zfs", "set", "mountpoint=/chyves/pool2", "pool2/chyves_offline")
+        if undone == "pool2/chyves":
+            two.run("zfs", "rename", "pool2/chyves_offline", undone)
+        assert two("list").said == [
+            f"chyves: {undone}: putting it away is not finished; "
+            "chyves dataset pool2 offline completes it"
+        ]
+        two("dataset pool2 offline")
+        assert two("list").said == []
+        two("dataset pool2 online")
 
 
 @pytest.mark.parametrize("verb", ["offline", "online"])

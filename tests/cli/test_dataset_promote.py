@@ -138,3 +138,14 @@ def test_dry_run_changes_nothing(two: Chyves) -> None:
     assert "# cp -Rp /chyves/tank/ISO/disc.iso/ /chyves/pool2/ISO/disc.iso" in plan
     assert "# dataset_role=primary promoted_over=tank in /chyves/pool2/.config/pool.cfg" in plan
     assert "zfs destroy tank/chyves/ISO/disc.iso" in plan
+
+
+def test_a_copy_that_was_killed_is_named(guests: Chyves) -> None:
+    guests("dataset pool2 install -q")
+    guests.run("zfs", "create", "-o", "chyves:unfinished=promote", "pool2/chyves/logs")
+    assert guests("list").said == [
+        "chyves: pool2/chyves: its promotion is not finished; "
+        "chyves dataset pool2 promote completes it"
+    ]
+    guests("dataset pool2 promote -y -q")
+    assert guests("list").said == []

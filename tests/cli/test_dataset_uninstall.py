@@ -108,3 +108,17 @@ def test_unknown_words_and_pools_are_refused(two: Chyves) -> None:
     two.refused("dataset nopool uninstall", code=Exit.NOT_FOUND)
     two("dataset pool2 offline")
     two.refused("dataset pool2 uninstall force --yes", code=Exit.PRECONDITION)
+
+
+def test_one_that_was_killed_is_named(guests: Chyves) -> None:
+    guests("dataset pool2 install -q")
+    for dataset in ("pool2/chyves", "pool2/chyves_uninstalled"):
+        guests.run("zfs", "set", "chyves:unfinished=uninstall", "pool2/chyves")
+        if dataset != "pool2/chyves":
+            guests.run("zfs", "rename", "pool2/chyves", dataset)
+        assert guests("list").said == [
+            f"chyves: {dataset}: its uninstall is not finished; "
+            "chyves dataset pool2 uninstall completes it"
+        ]
+    guests("dataset pool2 uninstall -y -q")
+    assert guests("list").said == []

@@ -3,6 +3,7 @@
 
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import random
@@ -81,12 +82,25 @@ def test_firmware_from_a_web_server(chyves: Chyves, web: WebServer) -> None:
 def test_what_nothing_vouches_for_is_said(chyves: Chyves, web: WebServer) -> None:
     done = chyves("iso import", web.url("/os.iso"))
     assert done.said == [
-        f"os.iso: compared with no checksum, for none was given; it is sha256:{SHA256}"
+        f"chyves: os.iso: compared with no checksum, for none was given; it is sha256:{SHA256}"
     ]
     chyves("iso delete os.iso --yes")
-    (result,) = chyves.results("iso import", web.url("/os.iso"))
+    told = json.loads(chyves("iso import", web.url("/os.iso"), "--json").out)
+    assert [warning.split()[-1] for warning in told["warnings"]] == [f"sha256:{SHA256}"]
+    (result,) = told["results"]
     assert result["checksum"] == f"sha256:{SHA256}"
     assert result["size"] == len(CONTENT)
+
+
+def test_a_dry_run_vouches_only_for_what_it_has_seen(
+    chyves: Chyves, web: WebServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.iso"
+    file.write_bytes(CONTENT)
+    good, bad = f"--checksum={SHA256}", f"--checksum={'0' * 64}"
+    assert "as expected" in chyves("iso import --dry-run", str(file), good).out
+    assert "not what it should be" in chyves("iso import --dry-run", str(file), bad, code=1).err
+    assert "as expected" not in chyves("iso import --dry-run", web.url("/os.iso"), bad).out
 
 
 def test_a_server_that_tells_no_length(chyves: Chyves, web: WebServer) -> None:

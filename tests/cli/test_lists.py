@@ -220,12 +220,14 @@ def test_a_broken_file_is_shown_and_keeps_no_other_from_its_turn(guests: Chyves)
 def test_a_guest_whose_file_is_gone_is_named(guests: Chyves) -> None:
     guests.host.path("/chyves/tank/guests/db/.config/.cfg").unlink()
     done = guests("list")
-    assert "/chyves/tank/guests/db/.config/.cfg: No such file or directory" in done.err
-    assert guests("all set cpu=2").out == "web: set cpu=2\n"
+    assert "put back /chyves/tank/guests/db/.config/.cfg" in done.err
+    assert guests("all set cpu=2", code=Exit.PRECONDITION).out == "web: set cpu=2\n"
 
 
 def test_w_goes_by_the_terminal(guests: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
+    whole = guests("info -aH").out
+    assert guests("info -awH").out == whole
     lines = guests("info -aw").out.splitlines()
     assert 20 < max(map(len, lines)) <= 30
     assert not any(line.endswith(" ") for line in lines)

@@ -325,6 +325,16 @@ def test_a_bridge_goes_with_all_it_has(guests: Chyves) -> None:
     assert guests.refused("network bridge0 migrate bridge1", code=Exit.NOT_FOUND)
 
 
+def test_a_tap_that_has_fallen_off_its_bridge_is_shown(guests: Chyves) -> None:
+    guests("network bridge0 attach em0 -q")
+    guests.run("ifconfig", "bridge0", "deletem", "tap50")
+    shown = guests("list bridges").out.splitlines()
+    assert "  tap50  web (fallen off the bridge)" in shown
+    assert "  tap51  db" in shown
+    guests("network bridge0 join tap50 -q")
+    assert "  tap50  web" in guests("list bridges").out.splitlines()
+
+
 def test_what_cannot_be_recorded_is_taken_back(guests: Chyves) -> None:
     guests("network bridge0 attach em0 -q")
     joined, recorded = set(members(guests, "bridge0")), plan(guests)

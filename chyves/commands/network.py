@@ -13,7 +13,7 @@ from chyves.commands.forms import misunderstood
 from chyves.commands.options import Changing
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import bridges, kinds, network
-from chyves.model.network import Associations, Change, Owners, Present, join_interfaces
+from chyves.model.network import Associations, Change, Present, join_interfaces
 
 
 @click.command("network", cls=Changing)
@@ -166,29 +166,34 @@ def _guests_of(
 def import_bridges(app: App) -> None:
     """Record which taps of guests are on which bridges of the host, and where these lead; the host
     stays as it is."""
-    done: dict[str, bool] = {}
+    done = []
     with locks.host_lock(app.host):
         inventory = app.inventory
         now = wiring.look(app.host, inventory)
+        before = now.known
         for bridge in bridges.importable(now):
             with app.report.item(bridge):
-                change = bridges.imported(bridge, now)
-                done[bridge] = wiring.carry_out(app.host, inventory, change)
+                wiring.carry_out(app.host, inventory, bridges.imported(bridge, now))
+                done.append(bridge)
                 inventory = store.refresh(app.host, inventory)
                 now = now._replace(known=wiring.associations(inventory))
-    for bridge, changed in done.items():
+    for bridge in done:
         found = now.known.bridge(bridge)
         said = f"{found.uplink}, {join_interfaces(found.taps)}"
+        changed = found != before.bridge(bridge)
         app.report.done(bridge, said, changed=changed, uplink=found.uplink, taps=found.taps)
-    _tell_of_loose_taps(app, now.known, now.owners)
+    _tell_of_loose_taps(app, now)
 
 
-def _tell_of_loose_taps(app: App, known: Associations, owners: Owners) -> None:
-    for tap, names in owners.items():
-        if tap.startswith("tap") and not known.bridges_with(tap):
+def _tell_of_loose_taps(app: App, now: Present) -> None:
+    """Name the taps of guests that are recorded nowhere, or are on the host and on no bridge."""
+    members = {member for one in now.actual.values() for member in one.members}
+    for tap, names in now.owners.items():
+        homes = now.known.bridges_with(tap)
+        if tap.startswith("tap") and (not homes or (tap in now.actual and tap not in members)):
+            home = homes[0].name if homes else now.known.default
             app.report.warn(
-                f"{tap} of {' and '.join(names)} is on no bridge: "
-                f"chyves network {known.default} join {tap}"
+                f"{tap} of {' and '.join(names)} is on no bridge: chyves network {home} join {tap}"
             )
 
 

@@ -123,6 +123,7 @@ class TestTheAdministratorsNetwork:
             "chyves: lan: tap51 is on it, but chyves knows bridges by names like bridge0",
             "hint: ifconfig lan name bridge<n>, and in /etc/rc.conf likewise",
             "chyves: tap99 of db is on no bridge: chyves network bridge0 join tap99",
+            "chyves: tap52 of web is on no bridge: chyves network bridge5 join tap52",
         ]
 
 
@@ -323,6 +324,23 @@ def test_a_bridge_goes_with_all_it_has(guests: Chyves) -> None:
     assert plan(guests) == ["bridge1_phy_attach=em0", "bridge1_tap_members=tap50,tap51"]
     assert guests("defaults get bridge").out == "defaults's bridge=bridge1\n"
     assert guests.refused("network bridge0 migrate bridge1", code=Exit.NOT_FOUND)
+
+
+def test_an_import_tells_which_bridges_have_changed_and_what_is_on_none(guests: Chyves) -> None:
+    guests("network bridge0 attach em0 -q")
+    for line in ("bridge3 create", "bridge0 deletem tap50", "bridge3 addm tap50"):
+        guests.run("ifconfig", *line.split())
+    guests("network import -q")
+    guests.run("ifconfig", "bridge3", "deletem", "tap50")
+    guests.run("ifconfig", "bridge0", "addm", "tap50")
+    changed = {one["target"]: one["changed"] for one in guests.results("network import")}
+    assert changed == {"bridge0": True, "bridge3": True}
+    changed = {one["target"]: one["changed"] for one in guests.results("network import")}
+    assert changed == {"bridge0": False, "bridge3": False}
+    guests.run("ifconfig", "bridge0", "deletem", "tap51")
+    assert guests("network import").said == [
+        "chyves: tap51 of db is on no bridge: chyves network bridge0 join tap51"
+    ]
 
 
 def test_a_tap_that_has_fallen_off_its_bridge_is_shown(guests: Chyves) -> None:

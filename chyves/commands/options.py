@@ -59,7 +59,7 @@ def talk_options(*, short: bool = True) -> list[click.Parameter]:
     return [
         _flag(
             ["-q", "--quiet"] if short else ["--quiet"],
-            "Say nothing but data and errors.",
+            "Say nothing but data, results and errors.",
             _set_output("quiet", True),
         ),
         _flag(

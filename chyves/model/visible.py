@@ -12,7 +12,7 @@ _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 def visible(text: str, *, keep: str = "") -> str:
     r"""Return a text in which each control character is written out, ESC as ``\x1b``; those in
-    ``keep`` stay."""
+    ``keep`` stay. ``\x80`` is a byte that is no UTF-8, ``\u0080`` the character."""
     if text.isprintable():
         return text
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
@@ -29,5 +29,5 @@ def _escape(character: str) -> str:
     if character in _NAMED:
         return _NAMED[character]
     if 0xDC80 <= number < 0xDD00:  # a byte, as surrogateescape keeps it
-        number -= 0xDC00
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+        return f"\\x{number - 0xDC00:02x}"
+    return f"\\x{number:02x}" if number < 0x80 else f"\\u{number:04x}"

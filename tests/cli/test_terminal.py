@@ -11,7 +11,7 @@ from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 
 EVIL = "\x1b[2J\x1b]0;owned\x07 a\tb \\n \u202e\x9b"
-SHOWN = r"\x1b[2J\x1b]0;owned\x07 a\tb \n \u202e\x9b"
+SHOWN = r"\x1b[2J\x1b]0;owned\x07 a\tb \n \u202e\u009b"
 COLUMN = SHOWN.replace(r" \n ", r" \\n ")
 
 LINES = ["list", "info -a", "list description", "web get description", "web get all", "list disks"]

@@ -18,7 +18,7 @@ from chyves.model.visible import as_column, visible
         ("\x1b[2Jgone", "\\x1b[2Jgone"),
         ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
         ("a\tb\nc\rd", "a\\tb\\nc\\rd"),
-        ("\x9b2J \x85", "\\x9b2J \\x85"),
+        ("\x9b2J \x85", "\\u009b2J \\u0085"),
         ("\udc9b2J caf\udce9", "\\x9b2J caf\udce9"),
         ("\u202egnp.exe\u2066", "\\u202egnp.exe\\u2066"),
         ("\0\x7f", "\\x00\\x7f"),
@@ -32,7 +32,8 @@ def test_what_is_kept() -> None:
     assert visible("a\tb\n\x1b", keep="\t\n") == "a\tb\n\\x1b"
 
 
-TEXTS = st.text(st.characters() | st.sampled_from("\\tnx\t\n\x1b\x9b"))
+TEXTS = st.text(st.characters() | st.sampled_from("\\tnx\t\n\x1b\x9b\udc9b"))
+NAMED = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 
 
 @given(TEXTS)
@@ -43,7 +44,10 @@ def test_nothing_moves_the_cursor(text: str) -> None:
 def _read_back(text: str) -> str:
     def original(found: re.Match[str]) -> str:
         word = found[1]
-        return {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}.get(word) or chr(int(word[1:], 16))
+        if word in NAMED:
+            return NAMED[word]
+        number = int(word[1:], 16)
+        return chr(number + 0xDC00 if word[0] == "x" and number >= 0x80 else number)
 
     return re.sub(r"\\(t|n|r|\\|x[0-9a-f]{2}|u[0-9a-f]{4})", original, text)
 

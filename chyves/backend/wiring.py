@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from chyves.backend import net, store
 from chyves.backend.facts import gather_facts
 from chyves.backend.host import Host
-from chyves.model import layout, network
+from chyves.model import bridges, layout, network
 from chyves.model.guest import Guest
 from chyves.model.interfaces import Interface
 
@@ -28,6 +28,15 @@ def look(host: Host, inventory: store.Inventory) -> network.Present:
         owners(inventory),
         gather_facts(host, ()).bridged_addresses,
     )
+
+
+def require_possible(host: Host, inventory: store.Inventory, values: Mapping[str, str]) -> None:
+    """Raise why properties of the host or the defaults that are to be set cannot be, for what they
+    say of bridges."""
+    default = values.get("bridge", inventory.defaults.get("bridge") or "")
+    wanted = network.associations({**inventory.globals, **values}, default)
+    if wanted != associations(inventory):
+        bridges.require_possible(wanted, look(host, inventory))
 
 
 def is_automatic(inventory: store.Inventory) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.backend import guests, locks, numbers, store, wiring, zfs
 from chyves.commands.completion import SHARED, assignments, property_names
 from chyves.commands.options import Changing, Reading
 from chyves.errors import Invalid, NotFound, Precondition
@@ -147,6 +147,7 @@ def _set_shared(app: App, inventory: store.Inventory, group: Group) -> None:
         firmware=_firmware(app, inventory),
     )
     wanted = _validated(scope, group.values, context)
+    wiring.require_possible(app.host, inventory, _values(wanted))
     path = layout.global_config(primary) if is_global else layout.defaults_config(primary)
     store.set_values(app.host, path, _values(wanted))
     _report(app, group.target, current, wanted)

@@ -39,11 +39,9 @@ def require_known(bridge: str, network: Associations) -> Bridge:
     return network.bridges[bridge]
 
 
-def attach(bridge: str, uplink: str, now: Present) -> Change:
-    """Lead a bridge out of the host; what it led to before is taken off.
-
-    Raises NotFound, Invalid, Conflict, Precondition.
-    """
+def require_uplink(bridge: str, uplink: str, now: Present) -> None:
+    """Raise NotFound, Invalid or Conflict if a bridge cannot lead out of the host by an interface:
+    it is not there, leads nowhere or is the uplink of another bridge."""
     if uplink not in now.actual:
         raise NotFound(
             f"no such interface: {uplink}", hint=f"interfaces of this host: {uplinks(now.actual)}"
@@ -65,6 +63,24 @@ def attach(bridge: str, uplink: str, now: Present) -> Change:
                 f"{uplink} is the uplink of {other.name}",
                 hint=f"chyves network {other.name} private frees it",
             )
+
+
+def require_possible(wanted: Associations, now: Present) -> None:
+    """Raise why bridges cannot lead where they are wanted to, or new guests cannot join the one
+    that is wanted. What is recorded already is not asked for again."""
+    for bridge in wanted.bridges.values():
+        if bridge.leads_out and bridge.uplink != now.known.bridge(bridge.name).uplink:
+            require_uplink(bridge.name, bridge.uplink, now._replace(known=wanted))
+    if wanted.default != now.known.default:
+        make_default(wanted.default, now)
+
+
+def attach(bridge: str, uplink: str, now: Present) -> Change:
+    """Lead a bridge out of the host; what it led to before is taken off.
+
+    Raises NotFound, Invalid, Conflict, Precondition.
+    """
+    require_uplink(bridge, uplink, now)
     planner = now.planner()
     before = now.known.bridge(bridge).interface
     if before != uplink:

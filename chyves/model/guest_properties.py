@@ -116,7 +116,7 @@ GUEST_PROPERTIES = (
         "bridge",
         Checked(kinds.bridge, "a bridge such as bridge0"),
         "bridge0",
-        "The bridge that a new tap joins.",
+        "The bridge that a new tap joins; it has to be there.",
     ),
     _guest(
         "chyves_guest_version",

@@ -171,7 +171,8 @@ GLOBAL_PROPERTIES = (
         "bridge{n}_phy_attach",
         Checked(kinds.uplink, "a network card or VLAN", ("private",)),
         None,
-        "Where the bridge leads; chyves network bridge{n} attach changes the host as well.",
+        "Where the bridge leads, an interface of this host that no other bridge has; "
+        "chyves network bridge{n} attach changes the host as well.",
     ),
     _global("bridge{n}_tap_members", Text(), None, "The taps of the bridge.", _NETWORK),
 )

@@ -387,3 +387,60 @@ def test_a_rollback_brings_interfaces_back_whatever_the_host_has(guests: Chyves)
         runs.install("web")
         guests("web start -q")
         assert members(guests, "bridge0") == ["tap50", "tap5"]
+
+
+class TestBridgesSetAsProperties:
+    """``global set bridge{n}_phy_attach=`` and ``defaults set bridge=`` take what ``network``
+    takes."""
+
+    @pytest.fixture
+    def guests(self, guests: Chyves) -> Chyves:
+        ifconfig(guests, "vlan7 create vlan 7 vlandev em0")
+        return guests
+
+    @pytest.mark.parametrize(
+        ("line", "why", "code"),
+        [
+            (
+                "global set bridge1_phy_attach=em0",
+                "global: em0 is the uplink of bridge0\n"
+                "hint: chyves network bridge0 private frees it",
+                Exit.CONFLICT,
+            ),
+            (
+                "global set bridge1_phy_attach=em7",
+                "global: no such interface: em7\nhint: interfaces of this host: em0, vlan7",
+                Exit.NOT_FOUND,
+            ),
+            (
+                "global set bridge1_phy_attach=vlan7 bridge2_phy_attach=vlan7",
+                "global: vlan7 is the uplink of bridge2\n"
+                "hint: chyves network bridge2 private frees it",
+                Exit.CONFLICT,
+            ),
+            (
+                "defaults set bridge=bridge77",
+                "defaults: no such bridge: bridge77\n"
+                "hint: there are: bridge0; chyves network bridge77 private makes it",
+                Exit.NOT_FOUND,
+            ),
+        ],
+    )
+    def test_what_network_refuses(self, line: str, why: str, code: Exit, guests: Chyves) -> None:
+        guests("network bridge0 attach em0 -q")
+        before = guests.state()
+        assert guests.refused(line, code=code) == why
+        assert guests.state() == before
+
+    def test_what_is_there(self, guests: Chyves) -> None:
+        guests("network bridge0 attach em0 -q")
+        guests("global set bridge0_phy_attach=private bridge1_phy_attach=em0 -q")
+        guests("defaults set bridge=bridge1 -q")
+        assert "bridge1_phy_attach=em0" in plan(guests)
+        assert guests("defaults get bridge").out == "defaults's bridge=bridge1\n"
+
+    def test_what_is_recorded_already_is_not_looked_for(self, guests: Chyves) -> None:
+        guests("network bridge0 attach vlan7 -q")
+        lose_interface(World(guests.directory), "vlan7")
+        said = guests("global set bridge0_phy_attach=vlan7 tap_start_offset=60").out
+        assert said == "global: set bridge0_phy_attach=vlan7 tap_start_offset=60\n"

@@ -55,7 +55,7 @@ EXAMPLES: list[Example] = [
     (GLOBAL, "tap_up_by_default", "no", "up", "yes, no"),
     (GLOBAL, "vlan_iface_base_name", "net", "net0", "lower-case"),
     (GLOBAL, "uefi_vnc_port_start_offset", "6000", "65536", "1..65535"),
-    (GLOBAL, "bridge{n}_phy_attach", "vtnet0", "tap5", "a network card, a VLAN, private"),
+    (GLOBAL, "bridge{n}_phy_attach", "em0", "tap5", "a network card, a VLAN, private"),
     (DEFAULTS, "bargs", "-A -H -P", "-A -Z", "bhyve(8)"),
     (DEFAULTS, "bhyveload_flags", "", "-Z", "bhyveload(8)"),
     (DEFAULTS, "bhyve_disk_type", "virtio-blk", "ide", "ahci-hd, virtio-blk"),

@@ -2,7 +2,7 @@
 """The one object a command receives. Everything in it is built on first use."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,16 +125,6 @@ class App:
         if level == PROGRAM:
             self.output.detail(line)
         self.note(level, line, self.report.target)
-
-    def selectors_for_completion(self) -> Iterable[str]:
-        """Return the names of all guests and groups; none, rather than a complaint, if that cannot
-        be."""
-        try:
-            self.output.quiet = True
-            inventory = self.inventory
-            return [*inventory.names, *(f":{group}" for group in inventory.groups())]
-        except Exception:
-            return []
 
     def finish(self) -> Exit:
         """Print what the report holds back, and return the exit code."""

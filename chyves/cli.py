@@ -39,6 +39,13 @@ class Verbs(Lazy):
 
     entries = GUEST_VERBS
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from chyves.commands.completion import verbs  # needed by a shell only
+
+        possible = verbs(ctx.obj.selector)
+        offered = super().shell_complete(ctx, incomplete)
+        return [one for one in offered if one.value.startswith("-") or one.value in possible]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -79,11 +86,9 @@ class Root(Lazy):
         return word, Verbs(word, add_help_option=True, options_metavar=""), args[1:]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        known = ctx.obj.selectors_for_completion()
-        names = [*known, "all", "defaults", "global", "rcboot"]
-        head, comma, last = incomplete.rpartition(",")
-        guests = [CompletionItem(head + comma + n) for n in names if n.startswith(last)]
-        return [*super().shell_complete(ctx, incomplete), *guests]
+        from chyves.commands.completion import selectors  # needed by a shell only
+
+        return [*super().shell_complete(ctx, incomplete), *selectors(ctx.obj, incomplete)]
 
 
 def _root() -> Root:

@@ -21,7 +21,7 @@ from chyves.backend.facts import gather_facts
 from chyves.backend.run import Progress
 from chyves.commands import leftovers
 from chyves.commands.create import require_free
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Invalid, NotFound
 from chyves.model import cloning, kinds, layout, network
@@ -57,8 +57,8 @@ class Order(NamedTuple):
 
 
 @click.command("clone", cls=Changing)
-@click.argument("names", metavar="NEW[,...]")
-@click.argument("words", nargs=-1, metavar="[@NAME] [POOL]")
+@argument("names", metavar="NEW[,...]")
+@argument("words", nargs=-1, metavar="[@NAME] [POOL]")
 @click.option("-ce", "flag", flag_value="-ce", help="On ZFS clones of its disks, all as it has it.")
 @click.option("-cu", "flag", flag_value="-cu", help="On ZFS clones, with numbers of its own.")
 @click.option("-ie", "flag", flag_value="-ie", help="Independent, all as it has it.")

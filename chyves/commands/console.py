@@ -14,7 +14,7 @@ from chyves.backend import guests, vmm
 from chyves.backend.host import Process
 from chyves.backend.processes import consoles
 from chyves.backend.run import MISSING, person
-from chyves.commands.options import Mixed
+from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import layout, terminals
 from chyves.model.guest import Guest
@@ -24,11 +24,10 @@ TMUX_SOCKET = "/tmp/tmux-{}/default"  # noqa: S108
 
 
 @click.command("console", cls=Mixed)
-@click.argument(
+@argument(
     "how",
     required=False,
     metavar="[reset|tmux|vnc]",
-    shell_complete=lambda *given: [word for word in ACTIONS if word.startswith(given[-1])],
 )
 @click.pass_obj
 def console(app: App, how: str | None) -> None:

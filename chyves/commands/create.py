@@ -13,7 +13,7 @@ from chyves.app import App
 from chyves.backend import locks, net, numbers, store, wiring, zfs
 from chyves.backend.facts import gather_facts
 from chyves.commands import leftovers
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import ChyvesError, Conflict, Invalid
 from chyves.model import kinds, layout, network
 from chyves.model.interfaces import Interface
@@ -22,8 +22,8 @@ from chyves.model.selector import check_new_names
 
 
 @click.command("create", cls=Changing)
-@click.argument("size", required=False)
-@click.argument("pool", required=False)
+@argument("size", required=False)
+@argument("pool", required=False)
 @click.pass_obj
 def create(app: App, size: str | None, pool: str | None) -> None:
     """Create guests, each with one disk, one interface on the default bridge and a console."""

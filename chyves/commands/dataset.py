@@ -11,7 +11,7 @@ from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.offline import bring_online, take_offline
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.commands.promote import promote
 from chyves.commands.uninstall import is_half_uninstalled, uninstall
 from chyves.commands.upgrade import upgrade_pool
@@ -24,9 +24,9 @@ CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
 
 
 @click.command("dataset", cls=Changing)
-@click.argument("pool")
-@click.argument("action", shell_complete=lambda *given: _words(given[-1]))
-@click.argument("force", required=False, metavar="[force]")
+@argument("pool")
+@argument("action")
+@argument("force", required=False, metavar="[force]")
 @click.pass_obj
 def dataset(app: App, pool: str, action: str, force: str | None) -> None:
     """Set chyves up on a pool, upgrade what an older one has made there, put the pool away and
@@ -39,10 +39,6 @@ def dataset(app: App, pool: str, action: str, force: str | None) -> None:
         said = f"{action} {force or ''}".strip()
         raise Invalid(f"no such dataset command: {said}", hint=f"chyves dataset <pool> {known}")
     ACTIONS[action](app, pool)
-
-
-def _words(beginning: str) -> list[str]:
-    return [word for word in (*ACTIONS, "uninstall") if word.startswith(beginning)]
 
 
 def install_pool(app: App, pool: str) -> None:

@@ -9,14 +9,14 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
 from chyves.commands import leftovers
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
 from chyves.model import layout
 from chyves.model.guest import Guest
 
 
 @click.command("delete", cls=Changing)
-@click.argument("how", required=False, metavar="[force|keepnet]")
+@argument("how", required=False, metavar="[force|keepnet]")
 @click.pass_obj
 def delete(app: App, how: str | None) -> None:
     """Delete guests with their disks, snapshots and taps; with force the guests cloned from them

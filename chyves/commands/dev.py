@@ -15,7 +15,7 @@ import click
 from chyves import backend
 from chyves.app import App
 from chyves.backend.host import Host
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Invalid, NotFound, NotPermitted
 from chyves.model.words import near
 
@@ -26,8 +26,8 @@ SIMPLE: Mapping[object, Callable[[str], object]] = {str: str, int: int}
 
 
 @click.command("dev", cls=Changing)
-@click.argument("function", metavar="<module>.<function>")
-@click.argument("arguments", nargs=-1, metavar="[<argument>] [...]")
+@argument("function", metavar="<module>.<function>")
+@argument("arguments", nargs=-1, metavar="[<argument>] [...]")
 @click.pass_obj
 def dev(app: App, function: str, arguments: tuple[str, ...]) -> None:
     """Call a function of chyves.backend and print what it returns; the global property dev_mode

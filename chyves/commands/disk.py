@@ -13,7 +13,7 @@ from chyves.commands import info
 from chyves.commands.create import create_disk
 from chyves.commands.delete import refuse_dependants
 from chyves.commands.forms import misunderstood
-from chyves.commands.options import Mixed
+from chyves.commands.options import Mixed, argument
 from chyves.errors import Invalid, NotFound, NotPermitted, Precondition
 from chyves.model import kinds, layout
 from chyves.model.guest import Guest
@@ -26,7 +26,7 @@ Act = Callable[[App, store.Inventory, Guest], None]
 
 
 @click.command("disk", cls=Mixed)
-@click.argument("words", nargs=-1, metavar="list|add|delete|resize|disk{n} ...")
+@argument("words", nargs=-1, metavar="list|add|delete|resize|disk{n} ...")
 @click.pass_obj
 def disk(app: App, words: tuple[str, ...]) -> None:
     """List the disks of a guest, add one, or delete, resize or annotate one."""

@@ -12,6 +12,10 @@ SHOWN = 2
 """A hint does not list more forms than this."""
 
 
+MORE = "[...]"
+"""Stands for more words of the kind before it."""
+
+
 def entries_of(word: str) -> list[Entry]:
     """Return what a word stands for: nothing, a command, a verb of guests, or both."""
     return [table[word] for table in (TOP_COMMANDS, GUEST_VERBS) if word in table]
@@ -48,6 +52,23 @@ def misunderstood(command: str, words: Sequence[str]) -> Invalid:
         f"{', '.join(needed) or 'something'} is missing behind '{said}'",
         hint=in_hint(command, meant),
     )
+
+
+def next_tokens(command: str, forms: Iterable[str], words: Sequence[str]) -> list[str]:
+    """Return what the forms of a command may have behind the words that are there: from each form
+    that these fit, the tokens up to the first that has to be there."""
+    found = []
+    for form in forms:
+        tokens = [token for token in _tokens(command, form) if not token.startswith("[-")]
+        if MORE in tokens:
+            repeated = tokens.index(MORE)
+            tokens[repeated:] = [tokens[repeated - 1]] * len(words)
+        if _matching(tokens, words) == len(words):
+            for token in tokens[len(words) :]:
+                found.append(token)
+                if not token.startswith("["):
+                    break
+    return found
 
 
 def _tokens(command: str, form: str) -> list[str]:

@@ -6,7 +6,7 @@ import click
 from chyves.app import App
 from chyves.backend import locks, store
 from chyves.commands.forms import misunderstood
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.commands.properties import require_no_template
 from chyves.errors import Invalid
 from chyves.model import layout
@@ -15,7 +15,7 @@ from chyves.model.selector import check_groups, group_names
 
 
 @click.command("group", cls=Changing)
-@click.argument("words", nargs=-1, metavar="add|remove :GROUP[,...]")
+@argument("words", nargs=-1, metavar="add|remove :GROUP[,...]")
 @click.pass_obj
 def group(app: App, words: tuple[str, ...]) -> None:
     """Put guests into groups, or take them out."""

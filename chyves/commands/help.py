@@ -6,7 +6,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.commands.forms import entries_of
-from chyves.commands.options import Reading
+from chyves.commands.options import Reading, argument
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import Invalid
 from chyves.model.layout import DATASET_VERSION, GUEST_VERSION
@@ -48,7 +48,7 @@ def versions(app: App) -> dict[str, str]:
 
 
 @click.command("help", cls=Reading)
-@click.argument("command", required=False)
+@argument("command", required=False)
 @click.pass_context
 def help_command(ctx: click.Context, command: str | None) -> None:
     """Show the whole command language, or one command with its options."""

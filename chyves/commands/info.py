@@ -9,7 +9,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, processes, store, zfs
 from chyves.backend.disks import disks_of
-from chyves.commands.options import Verb, talk_options
+from chyves.commands.options import Verb, argument, talk_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
 from chyves.model.guest import Disk, Guest
@@ -129,7 +129,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
     params=talk_options(short=False),
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-FLAGS]")
+@argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-FLAGS]")
 @click.pass_obj
 def info(app: App, words: tuple[str, ...]) -> None:
     """Show guests and their disks in the columns that the flags name."""

@@ -8,18 +8,16 @@ import click
 from chyves.app import App
 from chyves.commands import info, networks, resources, snapshot
 from chyves.commands.clones import list_clones
-from chyves.commands.options import Reading
+from chyves.commands.options import Reading, argument
 from chyves.commands.processes import list_processes
 from chyves.commands.unfinished import warn_of_unfinished
 from chyves.errors import Invalid
-from chyves.model.properties import Scope, find, known_names
+from chyves.model.properties import Scope, find
 from chyves.model.words import near
 
 
 @click.command("list", cls=Reading)
-@click.argument(
-    "words", nargs=-1, metavar="[WORD [NAME]]", shell_complete=lambda *given: _words(given[-1])
-)
+@argument("words", nargs=-1, metavar="[WORD [NAME]]")
 @click.pass_obj
 def list_command(app: App, words: tuple[str, ...]) -> None:
     """Show all guests; or bridges, clones, defaults, disks, firmware, global properties, groups,
@@ -36,11 +34,6 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
         LISTS[word](app, rest[0] if rest else "")
     else:
         list_property(app, word)
-
-
-def _words(beginning: str) -> list[str]:
-    known = [*LISTS, *(name for name in known_names(Scope.GUEST) if "{n}" not in name)]
-    return [word for word in known if word.startswith(beginning)]
 
 
 def list_guests(app: App) -> None:

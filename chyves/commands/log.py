@@ -11,7 +11,7 @@ import click
 from chyves.app import App
 from chyves.backend import log, logfiles
 from chyves.backend.logfiles import Line, Mark
-from chyves.commands.options import Reading
+from chyves.commands.options import Reading, argument
 from chyves.errors import ChyvesError, Invalid
 from chyves.model import layout
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 @click.command("log", cls=Reading)
-@click.argument("count", required=False, type=click.IntRange(min=0), metavar="[N]")
+@argument("count", required=False, type=click.IntRange(min=0), metavar="[N]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.pass_obj
 def log_command(app: App, count: int | None, follow: bool) -> None:

@@ -23,7 +23,7 @@ from chyves.commands import leftovers
 from chyves.commands.clone import drop_transfers
 from chyves.commands.create import require_no_dataset
 from chyves.commands.delete import refuse_dependants
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Conflict
 from chyves.model import layout
@@ -31,7 +31,7 @@ from chyves.model.guest import Guest
 
 
 @click.command("move", cls=Changing)
-@click.argument("pool")
+@argument("pool")
 @click.pass_obj
 def move(app: App, pool: str) -> None:
     """Take stopped guests to another pool, with their snapshots."""

@@ -10,14 +10,14 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, net, numbers, store, wiring
 from chyves.commands.forms import misunderstood
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import bridges, kinds, network
 from chyves.model.network import Associations, Change, Present, join_interfaces
 
 
 @click.command("network", cls=Changing)
-@click.argument("words", nargs=-1, metavar="BRIDGE|GUESTS ACTION [INTERFACE] [BRIDGE]")
+@argument("words", nargs=-1, metavar="BRIDGE|GUESTS ACTION [INTERFACE] [BRIDGE]")
 @click.pass_obj
 def network_command(app: App, words: tuple[str, ...]) -> None:
     """Lead bridges out of the host or keep them within it, and put taps on them; give guests

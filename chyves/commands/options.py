@@ -99,6 +99,17 @@ def changing_options() -> list[click.Parameter]:
     ]
 
 
+def argument(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare an argument of a command, completed by what the table has in its place."""
+    return click.argument(*names, shell_complete=_complete, **settings)
+
+
+def _complete(ctx: click.Context, _: click.Parameter, beginning: str) -> list[Any]:
+    from chyves.commands.completion import offer  # needed by a shell only
+
+    return offer(ctx, beginning)
+
+
 class Verb(click.Command):
     """A command whose help begins with all of its forms."""
 

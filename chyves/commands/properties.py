@@ -10,14 +10,14 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, wiring, zfs
-from chyves.commands.completion import SHARED, assignments, property_names
-from chyves.commands.options import Changing, Reading
+from chyves.commands.options import Changing, Reading, argument
 from chyves.errors import Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.numbers import Taken, is_shared
 from chyves.model.properties import (
+    SHARED,
     Assignment,
     Context,
     Effect,
@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
 
 @click.command("get", cls=Reading)
-@click.argument("name", metavar="PROPERTY|all", shell_complete=property_names)
+@argument("name", metavar="PROPERTY|all")
 @click.pass_obj
 def get(app: App, name: str) -> None:
     """Show one property of guests, or all of them."""
@@ -87,12 +87,11 @@ def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scop
 
 
 @click.command("set", cls=Changing)
-@click.argument(
+@argument(
     "words",
     nargs=-1,
     required=True,
     metavar="PROPERTY=VALUE... [GUESTS ...]",
-    shell_complete=assignments,
 )
 @click.pass_obj
 def set_command(app: App, words: tuple[str, ...]) -> None:
@@ -252,9 +251,7 @@ def _firmware(app: App, inventory: store.Inventory) -> list[str]:
 
 
 @click.command("unset", cls=Changing)
-@click.argument(
-    "names", nargs=-1, required=True, metavar="PROPERTY...", shell_complete=property_names
-)
+@argument("names", nargs=-1, required=True, metavar="PROPERTY...")
 @click.pass_obj
 def unset(app: App, names: tuple[str, ...]) -> None:
     """Remove properties that guests, the defaults or the host can do without."""

@@ -9,7 +9,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, net, store, wiring, zfs
 from chyves.commands import leftovers
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Conflict
 from chyves.model import layout, network
 from chyves.model.config import ConfigFile
@@ -18,7 +18,7 @@ from chyves.model.selector import check_new_names
 
 
 @click.command("rename", cls=Changing)
-@click.argument("new")
+@argument("new")
 @click.pass_obj
 def rename(app: App, new: str) -> None:
     """Give a stopped guest another name; disks, snapshots, properties, clones and taps stay its

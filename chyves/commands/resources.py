@@ -10,7 +10,7 @@ import click
 from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.commands.forms import misunderstood
-from chyves.commands.options import Mixed
+from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
@@ -24,7 +24,7 @@ checksum_option = click.option(
 
 
 @click.command("iso", cls=Mixed)
-@click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@argument("words", nargs=-1, metavar=f"[{WORDS}]")
 @checksum_option
 @click.pass_obj
 def iso(app: App, words: tuple[str, ...], checksum: str | None) -> None:
@@ -33,7 +33,7 @@ def iso(app: App, words: tuple[str, ...], checksum: str | None) -> None:
 
 
 @click.command("firmware", cls=Mixed)
-@click.argument("words", nargs=-1, metavar=f"[{WORDS}]")
+@argument("words", nargs=-1, metavar=f"[{WORDS}]")
 @checksum_option
 @click.pass_obj
 def firmware(app: App, words: tuple[str, ...], checksum: str | None) -> None:

@@ -10,7 +10,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, wanted
 from chyves.commands import ending
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.commands.start import finish, setting_for, start_guest
 from chyves.errors import ChyvesError
 from chyves.model.guest import Guest
@@ -23,7 +23,7 @@ class _Asked(BaseException):
 
 
 @click.command("run", cls=Changing)
-@click.argument("iso", required=False)
+@argument("iso", required=False)
 @click.pass_obj
 def run(app: App, iso: str | None) -> None:
     """Start a guest and stay until it has ended; SIGTERM stops it."""

@@ -12,7 +12,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import installation, locks, store, unpack
-from chyves.commands.options import Mixed
+from chyves.commands.options import Mixed, argument
 from chyves.errors import ChyvesError, HostError, Invalid
 from chyves.model import layout, release
 from chyves.model.release import Release
@@ -29,7 +29,7 @@ LAST = "check_for_updates_last_check"
 
 
 @click.command("upgrade", cls=Mixed)
-@click.argument("what", required=False, default="master", metavar="[master|dev|check]")
+@argument("what", required=False, default="master", metavar="[master|dev|check]")
 @click.pass_obj
 def upgrade(app: App, what: str) -> None:
     """Install the newest release of chyves, or with dev the newest that is tried before one;

@@ -10,7 +10,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, zfs
 from chyves.commands import disk
-from chyves.commands.options import Mixed
+from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, Conflict, Invalid, NotFound
 from chyves.model import kinds, layout, network
 from chyves.model.guest import Guest
@@ -20,7 +20,7 @@ LIVE = "-LIVE-SYSTEM"
 
 
 @click.command("snapshot", cls=Mixed)
-@click.argument("words", nargs=-1, metavar="[@NAME|list|rollback [@NAME]|delete [@NAME|@A%B]]")
+@argument("words", nargs=-1, metavar="[@NAME|list|rollback [@NAME]|delete [@NAME|@A%B]]")
 @click.pass_obj
 def snapshot(app: App, words: tuple[str, ...]) -> None:
     """Take a snapshot of guests, all in one act; or list, roll back to or delete one guest's."""

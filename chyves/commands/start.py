@@ -15,7 +15,7 @@ from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.backend.hooks import run_hooks
 from chyves.backend.reverting import revert
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, HostError, NotFound, Precondition
 from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network, preconditions
 from chyves.model.facts import HostFacts
@@ -37,7 +37,7 @@ class Setting(NamedTuple):
 
 
 @click.command("start", cls=Changing)
-@click.argument("iso", required=False)
+@argument("iso", required=False)
 @click.pass_obj
 def start(app: App, iso: str | None) -> None:
     """Start guests, from an ISO if one is named, and wait until each runs."""

@@ -5,12 +5,12 @@ import click
 
 from chyves.app import App
 from chyves.commands import ending
-from chyves.commands.options import Changing
+from chyves.commands.options import Changing, argument
 from chyves.errors import Invalid
 
 
 @click.command("stop", cls=Changing)
-@click.argument("how", required=False, metavar="[force]")
+@argument("how", required=False, metavar="[force]")
 @click.option(
     "--timeout",
     type=click.IntRange(0, 86400),

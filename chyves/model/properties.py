@@ -19,6 +19,9 @@ from chyves.model.words import near
 
 __all__ = ["Effect", "Property", "Scope"]
 
+SHARED = {"global": Scope.GLOBAL, "defaults": Scope.DEFAULTS}
+"""Words that name a file of the primary pool where others name guests."""
+
 _TABLE = (*POOL_PROPERTIES, *GLOBAL_PROPERTIES, *GUEST_PROPERTIES)
 _BY_SCOPE = {scope: tuple(row for row in _TABLE if scope in row.initial) for scope in Scope}
 _BY_NAME = {scope: {row.name: row for row in rows} for scope, rows in _BY_SCOPE.items()}

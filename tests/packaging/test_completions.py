@@ -43,7 +43,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(directory),
         "TERM": "dumb",
     }
-    for line in ("dataset tank install", "alice,bob create 1G", "bob group add :test"):
+    for line in ("dataset tank install", "alice,bob create 1G", "bob group add :test", "bob snapshot @one"):
         arguments = line.split()
         done = run("chyves", *arguments, env=env)
         assert done.returncode == 0, done.stderr
@@ -86,7 +86,9 @@ def test_syntax(shell: str, check: str) -> None:
         ("chyves bob get uefi_vnc_r", ["uefi_vnc_res"]),
         ("chyves bob set templ", ["template="]),
         ("chyves bob set loader=u", ["loader=uefi"]),
-        ("chyves global unset consol", ["console_start_offset", "consolidate_bhyve_pci_devices"]),
+        ("chyves global get consol", ["console_start_offset", "consolidate_bhyve_pci_devices"]),
+        ("chyves bob snapshot rollback @o", ["@one"]),
+        ("chyves network br", ["bridge0"]),
     ],
 )
 def test_completes(

@@ -36,11 +36,17 @@ def misunderstood(command: str, words: Sequence[str]) -> Invalid:
     """Return what is wrong with the words behind a command that fit none of its forms: something
     is missing, or a word is not one of those that may stand there."""
     forms = {form: _tokens(command, form) for form in forms_of(command)}
-    depths = {form: _matching(tokens, words) for form, tokens in forms.items()}
-    depth = max(depths.values(), default=0)
-    meant = [form for form in forms if depths[form] == depth]
+    nearness = {form: _nearness(tokens, words) for form, tokens in forms.items()}
+    nearest = max(nearness.values(), default=(0, 0))
+    meant = [form for form in forms if nearness[form] == nearest]
+    depth = nearest[0]
     expected = list(dict.fromkeys(t for form in meant for t in forms[form][depth : depth + 1]))
     said = " ".join([command, *words])
+    if depth < len(words) and not expected:
+        said = " ".join([command, *words[:depth]])
+        return Invalid(
+            f"{said} takes no more words: {' '.join(words[depth:])}", hint=in_hint(command, meant)
+        )
     if depth < len(words):
         literals = [word for token in expected for word in token.split("|") if word.isalpha()]
         hint = near(words[depth], literals, "valid") if literals else ""
@@ -75,6 +81,13 @@ def _tokens(command: str, form: str) -> list[str]:
     """Return what stands behind the command's word in one of its forms."""
     words = form.split()
     return words[words.index(command) + 1 :]
+
+
+def _nearness(tokens: Sequence[str], words: Sequence[str]) -> tuple[int, int]:
+    """Return how many words fit a form, from the first on, and how many of these fit nothing but
+    its own words."""
+    depth = _matching(tokens, words)
+    return depth, sum("<" not in token for token in tokens[:depth])
 
 
 def _matching(tokens: Sequence[str], words: Sequence[str]) -> int:

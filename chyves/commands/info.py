@@ -134,6 +134,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 def info(app: App, words: tuple[str, ...]) -> None:
     """Show guests and their disks in the columns that the flags name."""
     inventory = app.inventory
+    _require_flags(inventory, words)
     typed = "".join(words).replace("-", "")
     flags = typed or flags_by_default(app, inventory, "default_info_flags", "-h")
     if "h" in flags and (words or not app.output.json):
@@ -141,6 +142,17 @@ def info(app: App, words: tuple[str, ...]) -> None:
         return
     flags = flags.replace("h", "")
     show(app, inventory, inventory.guests, flags, said=True)
+
+
+def _require_flags(inventory: store.Inventory, words: Sequence[str]) -> None:
+    """Raise Invalid if one of the words is none of flags, such as the name of a guest."""
+    known = {flag for flag, _ in FLAGS_HELP}
+    for word in words:
+        if not word.startswith("-") and not known.issuperset(word):
+            hint = "of all guests: chyves info -a"
+            if word in inventory.names:
+                hint = f"of one guest: chyves {word} get all, chyves {word} disk list; {hint}"
+            raise Invalid(f"info takes flags only: {word}", hint=hint)
 
 
 def flags_by_default(app: App, inventory: store.Inventory, name: str, built_in: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``list``: what there is on this host. Needs no root and nothing set up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -16,8 +16,8 @@ from chyves.model.properties import Scope, find
 from chyves.model.words import near
 
 
-@click.command("list", cls=Reading)
-@argument("words", nargs=-1, metavar="[WORD [NAME]]")
+@click.command("list", cls=Reading, context_settings={"ignore_unknown_options": True})
+@argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[WORD [NAME]]")
 @click.pass_obj
 def list_command(app: App, words: tuple[str, ...]) -> None:
     """Show all guests; or bridges, clones, defaults, disks, firmware, global properties, groups,
@@ -25,6 +25,7 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
     if not words:
         list_guests(app)
         return
+    _require_no_flags(words)
     word, rest = words[0], words[1:]
     if len(rest) > (1 if word in NARROWED else 0):
         raise Invalid(
@@ -34,6 +35,18 @@ def list_command(app: App, words: tuple[str, ...]) -> None:
         LISTS[word](app, rest[0] if rest else "")
     else:
         list_property(app, word)
+
+
+def _require_no_flags(words: Sequence[str]) -> None:
+    for word in words:
+        if word.startswith("--"):
+            raise click.NoSuchOption(word)
+        if word.startswith("-"):
+            raise Invalid(
+                f"list takes no flags for columns: {word}",
+                hint="info does: chyves info -h; those of list: "
+                "chyves global set default_list_flags=-<flags>",
+            )
 
 
 def list_guests(app: App) -> None:

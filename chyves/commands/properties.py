@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``get``, ``set`` and ``unset``: properties of guests, their defaults and the host."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,12 +23,11 @@ from chyves.model.properties import (
     Effect,
     Scope,
     find,
-    known_names,
+    no_such,
     require_may_unset,
     validate,
 )
 from chyves.model.visible import visible
-from chyves.model.words import near
 
 
 class Group(NamedTuple):
@@ -75,15 +74,22 @@ def _show(app: App, found: Sequence[tuple[str, dict[str, str]]], name: str, scop
     for owner, values in found:
         with app.report.item(owner):
             if name not in values:
-                names = [*values, *known_names(scope)]
-                hint = near(name, names, "properties") or "see chyves list properties"
-                raise NotFound(f"no such property: {name}", hint=hint)
+                raise _why_missing(owner, name, scope, values)
             data[owner] = {name: values[name]}
             if app.output.headers:
                 app.output.line(f"{owner}'s {name}={visible(values[name])}")
             else:
                 app.output.table((), [(owner, name, values[name])])
     app.report.data = data
+
+
+def _why_missing(owner: str, name: str, scope: Scope, values: Mapping[str, str]) -> NotFound:
+    """Return why a property cannot be shown: it is not set, or there is none of that name."""
+    row = find(name, scope)
+    if not row:
+        return no_such(name, scope, values)
+    hint = row.managed or f"chyves {owner} set {name}=<value>"
+    return NotFound(f"{name} is not set", hint=hint)
 
 
 @click.command("set", cls=Changing)

@@ -141,8 +141,11 @@ def unjoin(bridge: str, taps: Sequence[str], now: Present) -> Change:
     notes = []
     for tap in taps:
         if tap not in known.taps:
+            homes = " and ".join(one.name for one in now.known.bridges_with(tap))
+            elsewhere = f"it is on {homes}; " if homes else ""
             raise NotFound(
-                f"{tap} is not on {bridge}", hint=f"its taps: {join_interfaces(known.taps)}"
+                f"{tap} is not on {bridge}",
+                hint=f"{elsewhere}taps of {bridge}: {join_interfaces(known.taps)}",
             )
         require_closed(tap, now.actual)
         planner.leave(tap, bridge)

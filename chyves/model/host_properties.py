@@ -26,7 +26,8 @@ def _global(name: str, kind: Kind, initial: str | None, help_: str, managed: str
     return Property(name, kind, help_, {Scope.GLOBAL: initial}, managed)
 
 
-INFO_FLAGS = "zbprvstcudnaklwhH"
+LIST_FLAGS = "zbprvstcudnaklwH"
+INFO_FLAGS = f"{LIST_FLAGS}h"
 
 _DEV_MODE = Pattern(r"-[xvn]+", "shell flags out of -xvn", ("off", "on"))
 _NETWORK = "chyves network keeps it"
@@ -95,7 +96,7 @@ GLOBAL_PROPERTIES = (
     ),
     _global(
         "default_list_flags",
-        kinds.flags(INFO_FLAGS, f"flags of info, out of -{INFO_FLAGS}"),
+        kinds.flags(LIST_FLAGS, f"flags of info, out of -{LIST_FLAGS}"),
         "-skdp",
         "Columns of list.",
     ),

@@ -369,9 +369,18 @@ def snapshot_name(text: str) -> str:
     return snapshot_label(text if text.startswith("@") else f"@{text}")
 
 
+COMPONENT_LENGTH = 100
+"""How long the name of an ISO or a firmware may be: it is part of the name of a dataset."""
+
+
 def component(text: str) -> str:
     """Return a name that can be a dataset and a file: that of an ISO or a firmware."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]*", text) or len(text) > 100:
+    if len(text) > COMPONENT_LENGTH:
+        raise Invalid(
+            f"the name has {len(text)} characters, at most {COMPONENT_LENGTH} are possible: {text}",
+            hint="give the file a shorter name",
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]*", text):
         raise Invalid(
             f"not a name: {text!r}",
             hint="valid: letters, digits, _ . : + or -, not beginning with . : + or -",

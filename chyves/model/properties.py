@@ -2,7 +2,7 @@
 """Properties: which there are, what they begin with, and what setting one comes to."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -143,9 +143,7 @@ def require_may_unset(name: str, current: Mapping[str, str], scope: Scope = Scop
     row = find(name, scope)
     if row is None:
         if name not in current:
-            names = [*known_names(scope), *current]
-            hint = near(name, names, "properties") or "see chyves list properties"
-            raise NotFound(f"no such property: {name}", hint=hint)
+            raise no_such(name, scope, current)
     elif not row.may_be_unset(scope):
         optional = ", ".join(row.name for row in _BY_SCOPE[scope] if row.may_be_unset(scope))
         owner = "a guest" if scope is Scope.GUEST else _whose(scope)
@@ -171,18 +169,30 @@ def _new_property(scope: Scope, name: str, value: str, context: Context) -> Assi
     require_key(name)
     if name in context.current:
         return Assignment(name, value)
-    home = next((other for other in Scope if find(name, other)), None)
-    if home:
-        raise NotFound(
-            f"{name} is no property of {_whose(scope)}", hint=f"it is one of {_whose(home)}"
-        )
-    hint = near(name, known_names(scope), "properties") or "see chyves list properties"
-    if scope is not Scope.GUEST:
-        raise NotFound(f"no such property: {name}", hint=hint)
+    refusal = no_such(name, scope)
+    if scope is not Scope.GUEST or _home(name):
+        raise refusal
     if context.globals.get("restrict_new_property_names", "on") != "off":
         allow = "chyves global set restrict_new_property_names=off allows new names"
-        raise NotFound(f"no such property: {name}", hint=f"{hint}; {allow}")
+        raise NotFound(refusal.message, hint=f"{refusal.hint}; {allow}")
     return Assignment(name, value, f"{name} is new: chyves does not know what it means")
+
+
+def no_such(name: str, scope: Scope, present: Iterable[str] = ()) -> NotFound:
+    """Return why a scope has no property of that name: it is one of another, or of none.
+    ``present`` are names in its file, which may be in no table."""
+    home = _home(name)
+    if home:
+        return NotFound(
+            f"{name} is no property of {_whose(scope)}", hint=f"it is one of {_whose(home)}"
+        )
+    names = [*known_names(scope), *present]
+    hint = near(name, names, "properties") or "see chyves list properties"
+    return NotFound(f"no such property: {name}", hint=hint)
+
+
+def _home(name: str) -> Scope | None:
+    return next((scope for scope in Scope if find(name, scope)), None)
 
 
 def _whose(scope: Scope) -> str:

@@ -141,10 +141,25 @@ def test_none_is_touched_if_one_is_not_there(line: str, stocked: Chyves) -> None
         ("web get colour", "web: no such property: colour"),
         ("web set colour=red", "web: no such property: colour"),
         ("web unset colour", "web: no such property: colour"),
+        ("web get size", "web: size is no property of guests\nhint: it is one of the defaults"),
+        (
+            "defaults get stdout_level",
+            "defaults: stdout_level is no property of the defaults\n"
+            "hint: it is one of the host (global)",
+        ),
+        (
+            "global get bridge7_phy_attach",
+            "global: bridge7_phy_attach is not set\n"
+            "hint: chyves global set bridge7_phy_attach=<value>",
+        ),
+        (
+            "network bridge3 unjoin tap50",
+            "bridge3: tap50 is not on bridge3\nhint: it is on bridge0; taps of bridge3: -",
+        ),
     ],
 )
 def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
-    assert stocked.refused(line, code=Exit.NOT_FOUND).startswith(f"{why}\n")
+    assert f"{stocked.refused(line, code=Exit.NOT_FOUND)}\n".startswith(f"{why}\n")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +250,7 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("network bridge0 atach em0", "no such network command: bridge0 atach em0"),
         ("network bridge0 attach", "<interface> is missing behind 'network bridge0 attach'"),
         ("network web", "add, remove is missing behind 'network web'"),
-        ("network bridge0 private em0", "no such network command: bridge0 private em0"),
+        ("network bridge0 private em0", "network bridge0 private takes no more words: em0"),
         ("network web add", "tap|tap{n}|vale{s}[:{p}] is missing behind 'network web add'"),
         ("network bridge0 join", "tap{n}[,...] is missing behind 'network bridge0 join'"),
         ("network web,db add tap60", "tap60 is for one guest"),
@@ -244,7 +259,7 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("network bridge0 unjoin vale0", "not a tap: 'vale0'"),
         ("network bridge0 migrate br1", "not a bridge: 'br1'"),
         ("network bridge0 migrate bridge0", "bridge0: bridge0 is the same bridge"),
-        ("network import tank", "no such network command: import tank"),
+        ("network import tank", "network import takes no more words: tank"),
         ("list tap", "nothing to list: tap\nhint: chyves list tap active"),
         ("list tap idle", "nothing to list: tap idle"),
         ("network br0 private", "not a bridge: 'br0'"),
@@ -271,7 +286,12 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("web create 1M tank more", "Got unexpected extra argument (more)"),
         ("web reclaim now", "Got unexpected extra argument (now)"),
         ("web set -x cpu=2", "No such option"),
-        ("list -x", "No such option"),
+        ("list -x", "list takes no flags for columns: -x\nhint: info does: chyves info -h; "),
+        ("list --jsn", "No such option"),
+        ("info web", "info takes flags only: web\nhint: of one guest: chyves web get all, "),
+        ("info -a nobody", "info takes flags only: nobody\nhint: of all guests: chyves info -a"),
+        (f"iso import /{'x' * 101}", "the name has 101 characters, at most 100 are possible: x"),
+        ("global set default_list_flags=-h", "global: default_list_flags: no flag is called 'h'"),
         ("iso --force list", "No such option"),
         ("--froce list", "No such option"),
     ],

@@ -43,7 +43,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(directory),
         "TERM": "dumb",
     }
-    for line in ("dataset tank install", "alice,bob create 1G", "bob group add :test", "bob snapshot @one"):
+    for line in (
+        "dataset tank install",
+        "alice,bob create 1G",
+        "bob group add :test",
+        "bob snapshot @one",
+    ):
         arguments = line.split()
         done = run("chyves", *arguments, env=env)
         assert done.returncode == 0, done.stderr

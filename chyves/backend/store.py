@@ -2,6 +2,7 @@
 """The property files: one read for all guests, atomic writes."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -167,6 +168,16 @@ class Inventory(NamedTuple):
     def disks(self, guest: Guest) -> list[zfs.Dataset]:
         """Return the volumes of a guest, disk2 before disk10."""
         return self.disks_by_guest().get((guest.pool, guest.name), [])
+
+    def disk(self, guest: Guest, name: str) -> zfs.Dataset:
+        """Return one volume of a guest. Raises Invalid for a name that no disk has, NotFound."""
+        disks = {volume.name.rpartition("/")[2]: volume for volume in self.disks(guest)}
+        hint = f"disks of {guest.name}: {', '.join(disks) or 'none'}"
+        if not re.fullmatch(r"disk[0-9]{1,5}", name):
+            raise Invalid(f"{name} is no disk{{n}}", hint=hint)
+        if name not in disks:
+            raise NotFound(f"{guest.name} has no {name}", hint=hint)
+        return disks[name]
 
     def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
         """Return the volumes of all guests, by pool and guest."""

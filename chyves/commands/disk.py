@@ -14,13 +14,10 @@ from chyves.commands.create import create_disk
 from chyves.commands.delete import refuse_dependants
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument
-from chyves.errors import Invalid, NotFound, NotPermitted, Precondition
+from chyves.errors import Invalid, NotPermitted, Precondition
 from chyves.model import kinds, layout
 from chyves.model.guest import Guest
-from chyves.model.properties import Context, Scope, validate
-
-KEYS = ("{}_description", "{}_notes", "virtio_block_options_{}")
-"""Properties that a disk has, and that go when it goes."""
+from chyves.model.properties import Context, Scope, disk_of, validate
 
 Act = Callable[[App, store.Inventory, Guest], None]
 
@@ -82,7 +79,7 @@ def add(app: App, inventory: store.Inventory, guest: Guest, *, size_word: str) -
 
 def delete(app: App, inventory: store.Inventory, guest: Guest, *, name: str) -> None:
     """Delete a disk with its snapshots, and what the guest's properties say of it."""
-    volume = _volume(inventory, guest, name)
+    volume = inventory.disk(guest, name)
     guests.require_down(app.host, guest.name, f"delete {name}")
     refuse_dependants(app, volume.name, f"delete them first; the snapshots have {name} too")
     app.output.confirm(f"Delete {name} of {guest.name} with all its snapshots?")
@@ -96,7 +93,7 @@ def resize(
 ) -> None:
     """Make a disk larger; or smaller, if that is said twice."""
     size = kinds.size_bytes(size_word)
-    volume = _volume(inventory, guest, name)
+    volume = inventory.disk(guest, name)
     guests.require_down(app.host, guest.name, f"resize {name}")
     block = zfs.block_size(app.host, volume.name)
     if size % block:
@@ -133,25 +130,13 @@ def annotate(
     app: App, inventory: store.Inventory, guest: Guest, *, name: str, what: str, text: str
 ) -> None:
     """Write the description or the notes of a disk."""
-    _volume(inventory, guest, name)
+    inventory.disk(guest, name)
     key = f"{name}_{what}"
     validate(Scope.GUEST, key, text, Context(current=guest.config))
     changed = guest.config.get(key) != text
     store.set_values(app.host, layout.guest_config(guest.pool, guest.name), {key: text})
     said = f"{'set' if changed else 'has'} {key}={text}"
     app.report.done(guest.name, said, changed=changed, values={key: text})
-
-
-def _volume(inventory: store.Inventory, guest: Guest, name: str) -> zfs.Dataset:
-    """Return the volume of a disk. Raises Invalid for another name, NotFound."""
-    disks = {volume.name.rpartition("/")[2]: volume for volume in inventory.disks(guest)}
-    known = ", ".join(disks) or "none"
-    if not re.fullmatch(r"disk[0-9]{1,5}", name):
-        raise Invalid(f"{name} is no disk{{n}}", hint=f"disks of {guest.name}: {known}")
-    volume = inventory.datasets.get(f"{layout.guest_dataset(guest.pool, guest.name)}/{name}")
-    if volume is None or not volume.is_volume:
-        raise NotFound(f"{guest.name} has no {name}", hint=f"disks of {guest.name}: {known}")
-    return volume
 
 
 def _next_number(inventory: store.Inventory, guest: Guest) -> int:
@@ -163,9 +148,8 @@ def _next_number(inventory: store.Inventory, guest: Guest) -> int:
 def forget_missing(app: App, inventory: store.Inventory, guest: Guest) -> None:
     """Take away what properties that came back say of disks that did not."""
     root = layout.guest_dataset(guest.pool, guest.name)
-    patterns = [re.compile(key.format("(disk[0-9]{1,5})")) for key in KEYS]
-    found = (pattern.fullmatch(key) for key in guest.config for pattern in patterns)
-    for name in sorted({match[1] for match in found if match}, key=layout.version_key):
+    named = {disk_of(key) for key in guest.config} - {""}
+    for name in sorted(named, key=layout.version_key):
         if f"{root}/{name}" not in inventory.datasets:
             app.report.warn(f"{guest.name}: {name} was deleted since: it does not come back")
             _forget(app, guest, name)
@@ -173,8 +157,8 @@ def forget_missing(app: App, inventory: store.Inventory, guest: Guest) -> None:
 
 def _forget(app: App, guest: Guest, name: str) -> None:
     """Take the properties of a disk away that is not there."""
-    keys = [key.format(name) for key in KEYS]
-    if any(key in guest.config for key in keys):
+    keys = [key for key in guest.config if disk_of(key) == name]
+    if keys:
         path = layout.guest_config(guest.pool, guest.name)
         store.change_config(
             app.host, path, lambda config: config.unset(keys), what=f"nothing of {name}"

@@ -13,6 +13,7 @@ from chyves.backend import guests, locks, numbers, store, wiring, zfs
 from chyves.commands.options import Changing, Reading, argument
 from chyves.errors import Invalid, NotFound, Precondition
 from chyves.model import layout
+from chyves.model.boot import require_order
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.numbers import Taken, is_shared
@@ -22,12 +23,15 @@ from chyves.model.properties import (
     Context,
     Effect,
     Scope,
+    disk_of,
     find,
     no_such,
     require_may_unset,
     validate,
 )
 from chyves.model.visible import visible
+
+AFTER = "rcboot_after"
 
 
 class Group(NamedTuple):
@@ -188,7 +192,7 @@ def _report(app: App, owner: str, current: ConfigFile, wanted: Sequence[Assignme
 def _set_guest(app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str]) -> None:
     """Set properties of one guest, all or none; the caller holds its lock."""
     _require_possible(app, guest, values)
-    if not any(is_shared(name) for name in values):
+    if not any(is_shared(name) or name == AFTER or disk_of(name) for name in values):
         _set_checked(app, inventory, guest, values, Taken())
         return
     with locks.host_lock(app.host):
@@ -210,11 +214,30 @@ def _set_checked(
         firmware=_firmware(app, inventory) if "uefi_firmware" in values else None,
     )
     wanted = _validated(Scope.GUEST, values, context)
+    notes = _require_others(inventory, guest, values)
     template = next((one.value for one in wanted if one.effect is Effect.READ_ONLY), "")
     if template != "no" and _differs(current, wanted):
         require_no_template(guest)
     _write(app, guest, current, _values(wanted), template)
+    for note in notes:
+        app.report.warn(f"{guest.name}: {note}")
     _report(app, guest.name, current, wanted)
+
+
+def _require_others(
+    inventory: store.Inventory, guest: Guest, values: Mapping[str, str]
+) -> list[str]:
+    """Return what is worth knowing about disks and guests that properties are to name.
+
+    Raises NotFound for a disk that the guest does not have, Invalid for an order that cannot be.
+    """
+    for name in values:
+        if disk_of(name):
+            inventory.disk(guest, disk_of(name))
+    if not values.get(AFTER):
+        return []
+    wanted = replace(guest, config=guest.config.set({AFTER: values[AFTER]}))
+    return require_order(wanted, inventory.guests)
 
 
 def _write(

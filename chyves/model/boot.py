@@ -64,6 +64,28 @@ def order(guests: Iterable[Guest]) -> Order:
     return Order(tuple(placed.values()), tuple(dict.fromkeys(notes)))
 
 
+def require_order(guest: Guest, everybody: Iterable[Guest]) -> list[str]:
+    """Return what is worth knowing about the guests that one is to come after.
+
+    Raises Invalid if that leads back to it: it would come after itself.
+    """
+    own, _ = turn(guest)
+    known = {one.name: turn(one)[0] for one in everybody} | {own.name: own}
+    seen = {own.name}
+
+    def follow(way: tuple[str, ...]) -> None:
+        for name in known[way[-1]].after:
+            if name == own.name:
+                said = " after ".join((*way, name))
+                raise Invalid(f"rcboot_after: {said}", hint="a guest cannot come after itself")
+            if name in known and name not in seen:
+                seen.add(name)
+                follow((*way, name))
+
+    follow((own.name,))
+    return [f"{name} is no guest: it is not waited for" for name in own.after if name not in known]
+
+
 def starting(everything: Order) -> Order:
     """Return the part of an order that starts with the host, with a note for each guest that comes
     after one that does not."""

@@ -193,7 +193,8 @@ GUEST_PROPERTIES = (
         "rcboot_after",
         Pattern(rf"{NAME}(,{NAME})*", "names of guests with commas between"),
         None,
-        "Guests that run before this one is started with the host, and are stopped after it.",
+        "Guests that run before this one is started with the host, and are stopped after it; "
+        "none of them may come after this one.",
     ),
     _following(
         "rcboot_delay",

@@ -44,6 +44,16 @@ def find(name: str, scope: Scope) -> Property | None:
     return next((row for regex, row in _NUMBERED[scope] if re.fullmatch(regex, name)), None)
 
 
+def disk_of(name: str) -> str:
+    """Return the ``disk{n}`` that a property of a guest is about, and with which it goes; empty for
+    others."""
+    row = find(name, Scope.GUEST)
+    if not row or "disk{n}" not in row.name:
+        return ""
+    before, _, after = row.name.partition("disk{n}")
+    return name.removeprefix(before).removesuffix(after)
+
+
 def known_names(scope: Scope) -> list[str]:
     """Return the names of a scope, with ``{n}`` where a number belongs."""
     return list(_BY_NAME[scope])

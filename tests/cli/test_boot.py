@@ -45,6 +45,30 @@ def test_in_the_order_of_rcboot_and_of_what_they_come_after(runs: Runs) -> None:
     assert told == ["[1] - db: running", "[1] - web: running", "[1] - mail: running"]
 
 
+def test_no_guest_comes_after_itself(guests: Chyves) -> None:
+    guests("mail create 1M -q")
+    guests("web set rcboot_after=db -q")
+    before = guests.state()
+    for line, way in (
+        ("web set rcboot_after=web", "web after web"),
+        ("web set rcboot_after=mail,web", "web after web"),
+        ("db set rcboot_after=web", "db after web after db"),
+    ):
+        assert guests.refused(line, code=Exit.USAGE) == (
+            f"{line.split()[0]}: rcboot_after: {way}\nhint: a guest cannot come after itself"
+        )
+        assert guests.state() == before
+    done = guests("db set rcboot_after=mail mail rcboot_after=gone,web", code=Exit.USAGE)
+    assert done.out == "db: set rcboot_after=mail\n"
+    assert done.said[0] == "chyves: mail: rcboot_after: mail after web after db after mail"
+
+
+def test_a_guest_that_is_to_come_first_may_come_later(guests: Chyves) -> None:
+    done = guests("web set rcboot_after=db,mail")
+    assert done.out == "web: set rcboot_after=db,mail\n"
+    assert done.said == ["chyves: web: mail is no guest: it is not waited for"]
+
+
 def test_a_delay_is_between_a_guest_that_runs_and_the_next(runs: Runs) -> None:
     installed(runs, "web", "db")
     runs.chyves("db set rcboot=2 rcboot_delay=1 web rcboot=1")

@@ -48,9 +48,20 @@ def test_it_is_as_the_defaults_want_disks(guests: Chyves) -> None:
 
 def test_a_new_disk_has_nothing_of_an_earlier_one_of_its_number(guests: Chyves) -> None:
     stale = ["disk1_notes=old", "disk1_description=old", "virtio_block_options_disk1=ro"]
-    guests("web set", *stale)
+    config = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    config.write_text(config.read_text() + "".join(f"{line}\n" for line in stale))
     guests("web disk add 1M")
     assert not [name for name in guests.json("web get all")["web"] if "disk1" in name]
+
+
+@pytest.mark.parametrize("name", ["disk1_notes", "disk1_description", "virtio_block_options_disk1"])
+def test_what_is_said_of_a_disk_that_is_not_there(name: str, guests: Chyves) -> None:
+    before = guests.state()
+    why = guests.refused(f"web set cpu=2 {name}=ro", code=Exit.NOT_FOUND)
+    assert why == "web: web has no disk1\nhint: disks of web: disk0"
+    assert guests.state() == before
+    guests("web disk add 1M -q")
+    assert guests(f"web set {name}=ro").out == f"web: set {name}=ro\n"
 
 
 def test_a_deleted_disk_takes_its_notes_along(guests: Chyves) -> None:

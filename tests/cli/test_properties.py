@@ -39,6 +39,8 @@ def prepare(chyves: Chyves, tmp_path: Path, scope: Scope, name: str) -> None:
         chyves("global set network_design_mode=system -q")
     elif (scope, name) == (Scope.DEFAULTS, "bridge"):
         chyves("network bridge5 private -q")
+    elif "disk{n}" in name:
+        chyves.run("zfs", "create", "-s", "-V", "1M", "tank/chyves/guests/web/disk5")
     elif (scope, name) == (Scope.GUEST, "uefi_firmware"):
         (tmp_path / "BHYVE_UEFI.fd").write_bytes(b"firmware")
         chyves("firmware import", str(tmp_path / "BHYVE_UEFI.fd"), "-q")

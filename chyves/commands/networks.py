@@ -8,7 +8,7 @@ from chyves.app import App
 from chyves.backend import net, wiring
 from chyves.errors import Invalid
 from chyves.model.interfaces import Interface
-from chyves.model.network import Bridge, Owners
+from chyves.model.network import Bridge, Owners, join_interfaces
 
 
 def show_bridges(app: App) -> None:
@@ -26,8 +26,20 @@ def show_bridges(app: App) -> None:
         if app.output.headers:
             _show_tree(app, one)
         else:
-            taps = ",".join(tap["name"] for tap in one["taps"]) or "-"
-            app.output.line(f"{one['name']}\t{one['uplink'] or '-'}\t{taps}")
+            app.output.table((), [_row(one)])
+
+
+def _row(bridge: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of a bridge: of each tap there is one element in both taps and guests."""
+    guests = ["+".join(tap["guests"]) or "-" for tap in bridge["taps"]]
+    return (
+        bridge["name"],
+        bridge["uplink"] or "-",
+        join_interfaces(tap["name"] for tap in bridge["taps"]),
+        join_interfaces(guests),
+        join_interfaces(bridge["others"]),
+        "default" if bridge["default"] else "-",
+    )
 
 
 def _describe(

@@ -87,7 +87,8 @@ def test_everything_can_be_looked_at_and_is_left_as_it_is(old: Chyves) -> None:
     ]
     assert old("list pools -H").out == "pool2\tsecondary\t0005\ntank\tprimary\t0005\n"
     assert old("list iso -H").out == "null.iso\t0B\n"
-    assert old("list bridges -H").out == "bridge0\t-\ttap50,tap51,tap52,tap53,tap54,tap55\n"
+    bridge = old("list bridges -H").out.split("\t")
+    assert bridge[:3] == ["bridge0", "-", "tap50,tap51,tap52,tap53,tap54,tap55"]
     assert [row["guest"] for row in old.json("list snapshots")] == [
         *["c2"] * 3,
         *["c3"] * 3,

@@ -741,7 +741,15 @@ def list_bridges(chyves: Chyves, tmp_path: Path) -> None:
         "  uplink: em0\n"
         "  tap9  db\n"
     )
-    assert chyves("list bridges -H").out == "bridge0\t-\ttap50,tap51\nbridge3\tem0\ttap9\n"
+    chyves("network bridge3 join tap77 -q")
+    chyves.run("ifconfig", "vlan7", "create", "vlan", "7", "vlandev", "em0")
+    chyves.run("ifconfig", "bridge3", "addm", "vlan7")
+    assert chyves("list bridges -H").out == (
+        "bridge0\t-\ttap50,tap51\tweb,db\t-\tdefault\n"
+        "bridge3\tem0\ttap9,tap77\tdb,-\tvlan7\t-\n"
+    )
+    chyves.run("ifconfig", "vlan7", "destroy")
+    chyves("network bridge3 unjoin tap77 -q")
     assert chyves.json("list bridges")[1] == {
         "name": "bridge3",
         "default": False,

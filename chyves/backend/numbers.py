@@ -57,6 +57,7 @@ def settle_restored(
     inventory = store.refresh(host, inventory)
     restored = inventory.guest(name)
     notes = _choose_anew(host, inventory, restored)
+    notes += _choose_interfaces(host, store.refresh(host, inventory), name)
     if wiring.is_automatic(inventory):
         notes += _rewire(host, store.refresh(host, inventory), name, before)
     return notes
@@ -91,12 +92,11 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
     ]
 
 
-def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
-    """Bring bridges and taps in line with the restored interfaces."""
+def _choose_interfaces(host: Host, inventory: store.Inventory, guest: str) -> list[str]:
+    """Give a guest others in place of those of its interfaces that another guest has by now."""
     now = inventory.guest(guest)
     owned = wiring.owners(inventory, but=now)
     actual = net.interfaces(host)
-    notes = []
     wanted: list[str] = []
     replaced: dict[str, str] = {}
     for name in dict.fromkeys(now.net_ifaces()):
@@ -105,10 +105,8 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
                 fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
             else:
                 fresh = numbers.next_vale_port((*owned, *wanted), name.partition(":")[0])
-            notes.append(f"{fresh} takes the place of {name}, which {owned[name][0]} has now")
             replaced[name] = fresh
-            name = fresh
-        wanted.append(name)
+        wanted.append(replaced.get(name, name))
     if tuple(wanted) != now.net_ifaces():
         path = layout.guest_config(now.pool, now.name)
         values = {"net_ifaces": network.join_interfaces(wanted)}
@@ -125,10 +123,21 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
             lambda config: config.unset(kept).set(values),
             what=", ".join(f"{name}={value}" for name, value in values.items()),
         )
+    return [
+        f"{fresh} takes the place of {name}, which {owned[name][0]} has now"
+        for name, fresh in replaced.items()
+    ]
+
+
+def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
+    """Take the taps that went off the bridges, and put those that came back on one."""
+    now = inventory.guest(guest)
+    wanted, owned = now.net_ifaces(), wiring.owners(inventory, but=now)
+    notes = []
     gone = [name for name in before if name not in wanted and name not in owned]
     if gone:
         change = network.remove_interfaces(
-            guest, before, gone, wiring.associations(inventory), actual
+            guest, before, gone, wiring.associations(inventory), net.interfaces(host)
         )
         wiring.carry_out(host, inventory, change._replace(guest={}))
     for name in wanted:

@@ -72,6 +72,22 @@ class TestTheAdministratorsNetwork:
             *("tap51", "tap53", "tap54,tap55", "tap50,tap52")
         ]
 
+    def test_a_rollback_takes_no_interface_that_another_guest_has(self, system: Chyves) -> None:
+        system("web set net_ifaces=tap7,vale0:1 tap7_mac=58:9c:fc:00:00:07 -q")
+        system("web snapshot @two -q")
+        system("web set net_ifaces=tap60 -q")
+        system("db set net_ifaces=tap7,vale0:1 -q")
+        before = system.run("ifconfig", "-a")
+        done = system("web snapshot rollback @two --yes")
+        assert done.said == [
+            "chyves: web: tap53 takes the place of tap7, which db has now",
+            "chyves: web: vale0:2 takes the place of vale0:1, which db has now",
+        ]
+        values = system.json("web get all")["web"]
+        assert values["net_ifaces"] == "tap53,vale0:2"
+        assert (values["tap53_mac"], "tap7_mac" in values) == ("58:9c:fc:00:00:07", False)
+        assert system.run("ifconfig", "-a") == before
+
     def test_interfaces_are_set_by_hand(self, system: Chyves) -> None:
         system("web set net_ifaces=tap7,vale0:1")
         assert "tap51 is an interface of db" in system.refused(

@@ -745,8 +745,7 @@ def list_bridges(chyves: Chyves, tmp_path: Path) -> None:
     chyves.run("ifconfig", "vlan7", "create", "vlan", "7", "vlandev", "em0")
     chyves.run("ifconfig", "bridge3", "addm", "vlan7")
     assert chyves("list bridges -H").out == (
-        "bridge0\t-\ttap50,tap51\tweb,db\t-\tdefault\n"
-        "bridge3\tem0\ttap9,tap77\tdb,-\tvlan7\t-\n"
+        "bridge0\t-\ttap50,tap51\tweb,db\t-\tdefault\nbridge3\tem0\ttap9,tap77\tdb,-\tvlan7\t-\n"
     )
     chyves.run("ifconfig", "vlan7", "destroy")
     chyves("network bridge3 unjoin tap77 -q")

@@ -29,7 +29,7 @@ SUITES = {"2.1": "bookworm", "2.3": "bookworm-backports"}
 
 _LIBRARIES = {"2.1": ("libzfs4linux", "libzpool5linux"), "2.3": ("libzfs6linux", "libzpool6linux")}
 _OPENZFS = ("zfsutils-linux", "python3-pyzfs", "libnvpair3linux", "libuutil3linux")
-_BESIDES = ("udev", "libudev1", "libsystemd-shared", "kmod", "libkmod2", "libtirpc3")
+_BESIDES = ("libudev1", "kmod", "libkmod2", "libtirpc3")
 
 _NEEDS = {
     "apt-get": "apt",
@@ -67,7 +67,7 @@ def cache() -> Path:
 def key() -> str:
     """Name the inputs: what is built is kept until one of them changes."""
     digest = hashlib.sha256()
-    for source in ("recipe.py", "init.sh", "start.sh"):
+    for source in ("recipe.py", "init.sh", "start.sh", "nodes.c"):
         digest.update((HERE / source).read_bytes())
     return digest.hexdigest()[:12]
 
@@ -255,7 +255,7 @@ class _Steps:
         return gzip.compress(archive, 6)
 
     def release(self, release: str) -> None:
-        """Build the module of a release, and gather its tools, udev, and the kernel's modules."""
+        """Build the module of a release, and gather its tools and the kernel's modules."""
         suite = SUITES[release]
         built = self._module(release)
         tree = self.work / release / "tree"
@@ -277,6 +277,8 @@ class _Steps:
         (lab / "python" / "libzfs_core").symlink_to("/usr/lib/python3/dist-packages/libzfs_core")
         shutil.copy(HERE / "start.sh", lab / "start")
         (lab / "start").chmod(0o755)
+        flags = ("-O2", "-Wall", "-Wextra", "-Werror")
+        self.run("gcc-12", *flags, "-o", str(lab / "nodes"), str(HERE / "nodes.c"))
         self._let_find_libraries(tree)
         (self.home / release).mkdir(exist_ok=True)
         tree.rename(self.home / release / "tree")

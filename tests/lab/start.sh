@@ -3,7 +3,7 @@
 # Runs the command that the machine was started for, and ends the machine.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 modprobe -a virtio_console virtio_rng zfs tun bridge
-/lib/systemd/systemd-udevd --daemon
+/opt/lab/nodes &
 ip link set lo up
 until [ -c /dev/hvc0 ]; do sleep 0.1; done
 stty -F /dev/hvc0 raw

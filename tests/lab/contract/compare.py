@@ -55,22 +55,25 @@ def agrees(real: Step, simulated: Step) -> bool:
 def _agree(real: Step, simulated: Step) -> bool:
     if real.code != simulated.code or _lines(real.err) != _lines(simulated.err):
         return False
-    if real.act.startswith("zfs destroy") and not real.near:
-        return _lines(real.out) == _lines(simulated.out)
+    one, other = _in_order(real), _in_order(simulated)
     if not real.near:
-        return _in_order(real.out) == _in_order(simulated.out)
-    mine, others = _in_order(real.out).split(), _in_order(simulated.out).split()
+        return one == other
+    mine, others = one.split(), other.split()
     return len(mine) == len(others) and all(map(_near, mine, others))
+
+
+def _in_order(step: Step) -> str:
+    """Return what was said, with that sorted which ZFS lists in no order: the clones of a snapshot,
+    and what is destroyed."""
+    if step.act.startswith("zfs destroy"):
+        return "\n".join(_lines(step.out))
+    clones = re.compile(r"[^\t\n]+/[^\t\n]+,[^\t\n]+")
+    return clones.sub(lambda found: ",".join(sorted(found[0].split(","))), step.out)
 
 
 def _lines(complaint: str) -> list[str]:
     """Return the lines of a complaint, or of what is destroyed: ZFS lists them in no order."""
     return sorted(complaint.splitlines())
-
-
-def _in_order(text: str) -> str:
-    """Sort the clones of a snapshot, which ZFS lists in no order."""
-    return re.sub(r"[^\t\n]+/[^\t\n]+,[^\t\n]+", lambda m: ",".join(sorted(m[0].split(","))), text)
 
 
 def _near(real: str, simulated: str) -> bool:

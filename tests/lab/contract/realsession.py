@@ -58,10 +58,9 @@ class RealSession(Session):
             yield
 
     def settle(self) -> None:
-        """Wait for udev, and until each node is of a volume, and each volume has its node."""
+        """Wait until each node is of a volume, and each volume has its node."""
 
         def settled() -> bool:
-            warm.run(["udevadm", "settle"])
             listing = ["zfs", "list", "-H", "-t", "volume", "-o", "name,volmode", "-r", POOL]
             lines = text_of(self.run(listing, b"")[1]).splitlines()
             shown = (line.split("\t") for line in lines)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hosts that are made once for each process of the tests, and copied for each test."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -66,6 +67,19 @@ def _copy_file(entry: "os.DirEntry[str]", target: Path) -> None:
                 new.seek(begin)
                 new.write(old.read(end - begin))
     target.chmod(status.st_mode & 0o7777)
+
+
+def digest(path: Path) -> str:
+    """Return a digest of what a file contains; what is a hole is not read."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for begin, end in _data(file.fileno(), size):
+            file.seek(begin)
+            content = file.read(end - begin)
+            if content.strip(b"\0"):
+                found.update(b"%d " % begin + content)
+    return f"{size} {found.hexdigest()}"
 
 
 def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:

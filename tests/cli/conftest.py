@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The whole command line, in this process, on a simulated host."""
 
-import hashlib
 import io
 import json
 import re
@@ -146,7 +145,7 @@ def _digest(path: Path) -> str:
         return f"{path.stat().st_mode:o}"
     if path.stat().st_size > 1 << 24:
         return f"{path.stat().st_mode:o} {path.stat().st_size} {path.stat().st_blocks}"
-    return f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return f"{path.stat().st_mode:o} {prepared.digest(path)}"
 
 
 def make_bare(directory: Path) -> Chyves:

@@ -12,8 +12,8 @@ from chyves.output import Output, Report
 
 if TYPE_CHECKING:
     from chyves.backend.host import Host
+    from chyves.backend.inventory import Inventory
     from chyves.backend.journal import Journal
-    from chyves.backend.store import Inventory
 
 ABOUT_GUESTS = ("dataset", "network")
 """Commands without a selector that report on guests."""
@@ -68,7 +68,7 @@ class App:
     @property
     def inventory(self) -> "Inventory":
         """All pools and guests, as they are now."""
-        from chyves.backend.store import read_inventory
+        from chyves.backend.survey import read_inventory
 
         inventory = read_inventory(self.host)
         self.output.obey(inventory.globals)

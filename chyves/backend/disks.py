@@ -6,14 +6,15 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
-from chyves.backend import store, zfs
+from chyves.backend import zfs
 from chyves.backend.host import Host
+from chyves.backend.inventory import Inventory
 from chyves.model import layout
 from chyves.model.guest import Disk, Guest
 
 
 def disks_of(
-    host: Host, inventory: store.Inventory, guests: Iterable[Guest]
+    host: Host, inventory: Inventory, guests: Iterable[Guest]
 ) -> dict[tuple[str, str], list[Disk]]:
     """Return the disks of guests, by pool and guest: the volumes, then the files below ``img``.
     Starts no program."""
@@ -32,7 +33,7 @@ def _volume(volume: zfs.Dataset) -> Disk:
     return Disk(name, path, volume.volsize, True, volume.name, volume.origin)
 
 
-def _images(host: Host, inventory: store.Inventory, guest: Guest) -> list[Disk]:
+def _images(host: Host, inventory: Inventory, guest: Guest) -> list[Disk]:
     """Return the regular files in the folder of images and below, in the datasets there too."""
     top = layout.guest_images(guest.pool, guest.name)
     root = host.path(top)
@@ -52,7 +53,7 @@ def _images(host: Host, inventory: store.Inventory, guest: Guest) -> list[Disk]:
     return sorted(found, key=lambda disk: layout.version_key(disk.name))
 
 
-def _home(inventory: store.Inventory, guest: Guest, below: str) -> str:
+def _home(inventory: Inventory, guest: Guest, below: str) -> str:
     """Return the dataset in which a file below ``img`` lies."""
     name = f"{layout.guest_dataset(guest.pool, guest.name)}/img/{below}"
     while name and name not in inventory.datasets:

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chyves.backend import net, store, wiring
 from chyves.backend.host import Host
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import refresh
 from chyves.model import layout, network, numbers
 from chyves.model.guest import Guest
 from chyves.model.interfaces import Interface
 from chyves.model.properties import offset
 
 
-def taken(
-    inventory: store.Inventory, interfaces: Iterable[str] = (), *, but: str = ""
-) -> numbers.Taken:
+def taken(inventory: Inventory, interfaces: Iterable[str] = (), *, but: str = "") -> numbers.Taken:
     """Return what is in use by guests (all, or all but one), bridges and the host.
     Raises Precondition if nobody can know that."""
     inventory.require_readable()
@@ -26,12 +26,12 @@ def taken(
     return numbers.in_use(guests, inventory.globals, interfaces)
 
 
-def next_tap(inventory: store.Inventory, actual: Mapping[str, Interface]) -> str:
+def next_tap(inventory: Inventory, actual: Mapping[str, Interface]) -> str:
     return numbers.next_tap(taken(inventory, actual), offset(inventory.globals, "tap_start_offset"))
 
 
 def free_tap(
-    inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str = ""
+    inventory: Inventory, actual: Mapping[str, Interface], guest: str, bridge: str = ""
 ) -> str:
     """Return a tap for a guest: the one that was left for it on its bridge, or the next. What is in
     the list of a bridge is never taken unasked: it may be kept for somebody."""
@@ -42,28 +42,28 @@ def free_tap(
     return left or next_tap(inventory, actual)
 
 
-def next_serial(inventory: store.Inventory) -> str:
+def next_serial(inventory: Inventory) -> str:
     return numbers.next_serial(taken(inventory), offset(inventory.globals, "console_start_offset"))
 
 
 def settle_restored(
-    host: Host, inventory: store.Inventory, name: str, before: Sequence[str]
+    host: Host, inventory: Inventory, name: str, before: Sequence[str]
 ) -> list[str]:
     """Put in order what a guest's properties of old claim: numbers that others have by now are
     chosen anew, taps that came back rejoin a bridge, taps that went leave theirs.
 
     ``before`` are the interfaces it had. Returns a sentence for each thing that was changed.
     """
-    inventory = store.refresh(host, inventory)
+    inventory = refresh(host, inventory)
     restored = inventory.guest(name)
     notes = _choose_anew(host, inventory, restored)
-    notes += _choose_interfaces(host, store.refresh(host, inventory), name)
+    notes += _choose_interfaces(host, refresh(host, inventory), name)
     if wiring.is_automatic(inventory):
-        notes += _rewire(host, store.refresh(host, inventory), name, before)
+        notes += _rewire(host, refresh(host, inventory), name, before)
     return notes
 
 
-def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> list[str]:
+def _choose_anew(host: Host, inventory: Inventory, restored: Guest) -> list[str]:
     others = taken(inventory, but=restored.name)
     values = dict(restored.config)
     changed = {}
@@ -92,7 +92,7 @@ def _choose_anew(host: Host, inventory: store.Inventory, restored: Guest) -> lis
     ]
 
 
-def _choose_interfaces(host: Host, inventory: store.Inventory, guest: str) -> list[str]:
+def _choose_interfaces(host: Host, inventory: Inventory, guest: str) -> list[str]:
     """Give a guest others in place of those of its interfaces that another guest has by now."""
     now = inventory.guest(guest)
     owned = wiring.owners(inventory, but=now)
@@ -129,7 +129,7 @@ def _choose_interfaces(host: Host, inventory: store.Inventory, guest: str) -> li
     ]
 
 
-def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence[str]) -> list[str]:
+def _rewire(host: Host, inventory: Inventory, guest: str, before: Sequence[str]) -> list[str]:
     """Take the taps that went off the bridges, and put those that came back on one."""
     now = inventory.guest(guest)
     wanted, owned = now.net_ifaces(), wiring.owners(inventory, but=now)
@@ -141,7 +141,7 @@ def _rewire(host: Host, inventory: store.Inventory, guest: str, before: Sequence
         )
         wiring.carry_out(host, inventory, change._replace(guest={}))
     for name in wanted:
-        inventory = store.refresh(host, inventory)
+        inventory = refresh(host, inventory)
         known = wiring.associations(inventory)
         if name.startswith("tap") and not known.bridges_with(name):
             wiring.carry_out(host, inventory, network.record_tap(name, known.default, known))

@@ -10,17 +10,18 @@ from contextlib import ExitStack
 from chyves.backend import net, store
 from chyves.backend.facts import gather_facts
 from chyves.backend.host import Host
+from chyves.backend.inventory import Inventory
 from chyves.model import bridges, layout, network
 from chyves.model.guest import Guest
 from chyves.model.interfaces import Interface
 
 
-def associations(inventory: store.Inventory) -> network.Associations:
+def associations(inventory: Inventory) -> network.Associations:
     """Return which tap belongs to which bridge, as the property files have it now."""
     return network.associations(inventory.globals, inventory.defaults.get("bridge") or "")
 
 
-def look(host: Host, inventory: store.Inventory) -> network.Present:
+def look(host: Host, inventory: Inventory) -> network.Present:
     """Return all that verbs about bridges go by."""
     return network.Present(
         associations(inventory),
@@ -30,7 +31,7 @@ def look(host: Host, inventory: store.Inventory) -> network.Present:
     )
 
 
-def require_possible(host: Host, inventory: store.Inventory, values: Mapping[str, str]) -> None:
+def require_possible(host: Host, inventory: Inventory, values: Mapping[str, str]) -> None:
     """Raise why properties of the host or the defaults that are to be set cannot be, for what they
     say of bridges."""
     default = values.get("bridge", inventory.defaults.get("bridge") or "")
@@ -39,13 +40,13 @@ def require_possible(host: Host, inventory: store.Inventory, values: Mapping[str
         bridges.require_possible(wanted, look(host, inventory))
 
 
-def is_automatic(inventory: store.Inventory) -> bool:
+def is_automatic(inventory: Inventory) -> bool:
     """Tell whether chyves arranges the network (network_design_mode=auto), or the admin does."""
     return inventory.globals.get("network_design_mode") != "system"
 
 
 def carry_out(
-    host: Host, inventory: store.Inventory, change: network.Change, guest: Guest | None = None
+    host: Host, inventory: Inventory, change: network.Change, guest: Guest | None = None
 ) -> bool:
     """Take the steps on the host, then write the properties; what fails halfway is taken back.
 
@@ -85,7 +86,7 @@ def _write(
     return True
 
 
-def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
+def release_taps(host: Host, inventory: Inventory, guest: Guest) -> None:
     """Take a deleted guest's taps off the bridges and out of the plan, except those that another
     guest has too."""
     if not is_automatic(inventory):
@@ -100,9 +101,7 @@ def release_taps(host: Host, inventory: store.Inventory, guest: Guest) -> None:
     carry_out(host, inventory, change._replace(guest={}))
 
 
-def left_tap(
-    inventory: store.Inventory, actual: Mapping[str, Interface], guest: str, bridge: str
-) -> str:
+def left_tap(inventory: Inventory, actual: Mapping[str, Interface], guest: str, bridge: str) -> str:
     """Return a tap on the host that was made for a guest on this bridge and that nobody has: an
     ``add`` that was killed has left it, or a ``delete keepnet``. Empty if there is none."""
     owned, known = owners(inventory), associations(inventory)
@@ -111,7 +110,7 @@ def left_tap(
     return next(here, "")
 
 
-def owners(inventory: store.Inventory, *, but: Guest | None = None) -> dict[str, list[str]]:
+def owners(inventory: Inventory, *, but: Guest | None = None) -> dict[str, list[str]]:
     """Return the guests by their interfaces; those on pools that are offline have theirs too."""
     found: dict[str, list[str]] = {}
     for guest in (*inventory.guests, *inventory.hidden):

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from chyves.app import App
 from chyves.backend import guests, locks, net, wanted, wiring
 from chyves.backend.disks import disks_of
-from chyves.backend.store import Inventory, read_inventory
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import read_inventory
 from chyves.commands import ending
 from chyves.commands.start import Starter, setting_for
 from chyves.errors import Busy, ChyvesError, Precondition

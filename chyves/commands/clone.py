@@ -18,7 +18,9 @@ from chyves import __version__
 from chyves.app import App
 from chyves.backend import guests, locks, net, numbers, store, wiring, zfs
 from chyves.backend.facts import gather_facts
+from chyves.backend.inventory import Inventory
 from chyves.backend.run import Progress
+from chyves.backend.survey import refresh
 from chyves.commands import leftovers
 from chyves.commands.create import require_free
 from chyves.commands.options import Changing, argument
@@ -95,9 +97,7 @@ def _label_and_pool(words: Sequence[str]) -> tuple[str, str]:
     return kinds.snapshot_label(labels[0]) if labels else "", pools[0] if pools else ""
 
 
-def _order(
-    app: App, inventory: store.Inventory, source: Guest, label: str, pool: str, way: Way
-) -> Order:
+def _order(app: App, inventory: Inventory, source: Guest, label: str, pool: str, way: Way) -> Order:
     """Choose what is cloned. Raises NotFound for a snapshot that the guest does not have."""
     root = layout.guest_dataset(source.pool, source.name)
     guests.require_whole(source.name, inventory.datasets.get(root))
@@ -144,7 +144,7 @@ def _let_go(app: App, root: str, label: str, origins: Sequence[str]) -> None:
 class Cloning:
     """The work on one order; the caller holds the locks of all names."""
 
-    def __init__(self, app: App, inventory: store.Inventory, order: Order) -> None:
+    def __init__(self, app: App, inventory: Inventory, order: Order) -> None:
         self._app = app
         self._host = app.host
         self._inventory = inventory
@@ -268,7 +268,7 @@ class Cloning:
     def _settle(self, name: str) -> ConfigFile:
         """Write the properties of a clone, and let its new taps join the bridges of the old."""
         if self._host.plan is None:
-            self._inventory = store.refresh(self._host, self._inventory)
+            self._inventory = refresh(self._host, self._inventory)
         inventory, actual = self._inventory, net.interfaces(self._host)
         path = f"{layout.staged_mountpoint(self._order.pool, name, self._stamp)}/.config/.cfg"
         config = store.read_config(self._host, self._source_of_properties(path))

@@ -12,6 +12,8 @@ from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, net, numbers, store, wiring, zfs
 from chyves.backend.facts import gather_facts
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import refresh
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import ChyvesError, Conflict, Invalid
@@ -75,14 +77,14 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
     )
 
 
-def require_free(inventory: store.Inventory, name: str, pool: str) -> None:
+def require_free(inventory: Inventory, name: str, pool: str) -> None:
     """Look again now that the lock is held."""
     inventory.require_readable(name)
     check_new_names([name], inventory.names)
     require_no_dataset(inventory, name, pool)
 
 
-def require_no_dataset(inventory: store.Inventory, name: str, pool: str) -> None:
+def require_no_dataset(inventory: Inventory, name: str, pool: str) -> None:
     """Raise Conflict if a dataset is where the guest is to be."""
     there = inventory.datasets.get(layout.guest_dataset(pool, name))
     if there:
@@ -112,10 +114,10 @@ def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: in
     create_disk(app, defaults, f"{dataset}/disk0", size)
 
 
-def _settle(app: App, inventory: store.Inventory, name: str, pool: str) -> dict[str, str]:
+def _settle(app: App, inventory: Inventory, name: str, pool: str) -> dict[str, str]:
     """Write the properties of a new guest, which takes its numbers, and join its bridge."""
     with locks.host_lock(app.host):
-        inventory = store.refresh(app.host, inventory)
+        inventory = refresh(app.host, inventory)
         actual = net.interfaces(app.host)
         values = _new_values(inventory, name, actual)
         store.create_config(app.host, layout.guest_config(pool, name), values)
@@ -136,9 +138,7 @@ def _volume_options(defaults: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value != "inherit"}
 
 
-def _new_values(
-    inventory: store.Inventory, name: str, actual: Mapping[str, Interface]
-) -> dict[str, str]:
+def _new_values(inventory: Inventory, name: str, actual: Mapping[str, Interface]) -> dict[str, str]:
     """Return the properties of a new guest, with numbers that nobody has."""
     now = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime())
     values = initial_values(Scope.GUEST, inventory.defaults) | {
@@ -160,7 +160,7 @@ def _new_values(
 
 def _join_bridge(
     app: App,
-    inventory: store.Inventory,
+    inventory: Inventory,
     name: str,
     tap: str,
     actual: Mapping[str, Interface],

@@ -10,6 +10,7 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import locks, store, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands.offline import bring_online, take_offline
 from chyves.commands.options import Changing, argument
 from chyves.commands.promote import promote
@@ -79,11 +80,11 @@ def install(app: App, pool: str) -> None:
     app.report.done(pool, f"set up as {role} pool", role=role)
 
 
-def _other_primary(inventory: store.Inventory, pool: str) -> bool:
+def _other_primary(inventory: Inventory, pool: str) -> bool:
     return any(other.role == "primary" and other.name != pool for other in inventory.pools)
 
 
-def _check(app: App, inventory: store.Inventory, pool: str) -> None:
+def _check(app: App, inventory: Inventory, pool: str) -> None:
     """Refuse a pool that is not there, has chyves already, or has something else in its place."""
     tops = zfs.top_datasets(app.host)
     if pool not in (name.partition("/")[0] for name in tops):

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import click
 
 from chyves.app import App
-from chyves.backend import store, zfs
+from chyves.backend import zfs
 from chyves.backend.guests import statuses
 from chyves.backend.host import Host
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import read_inventory
 from chyves.commands.help import versions
 from chyves.commands.options import Reading
 from chyves.errors import ChyvesError
@@ -82,14 +84,14 @@ def _show(app: App, section: Mapping[str, object]) -> None:
         )
 
 
-def _read(host: Host) -> tuple[store.Inventory | None, list[str]]:
+def _read(host: Host) -> tuple[Inventory | None, list[str]]:
     try:
-        return store.read_inventory(host), []
+        return read_inventory(host), []
     except (ChyvesError, OSError, ValueError, LookupError) as error:
         return None, [str(error)]
 
 
-def _known(inventory: store.Inventory | None) -> store.Inventory:
+def _known(inventory: Inventory | None) -> Inventory:
     """Return what was read. Raises ValueError if it could not be."""
     if inventory is None:
         raise ValueError("pools and guests could not be read")
@@ -124,13 +126,13 @@ def _datasets(host: Host) -> list[str]:
     return _program(host, *words, *roots) if roots else []
 
 
-def _pools(inventory: store.Inventory) -> Iterator[str]:
+def _pools(inventory: Inventory) -> Iterator[str]:
     for pool in (*inventory.pools, *inventory.offline):
         yield f"{pool.name}:"
         yield from _lines(pool.config)
 
 
-def _guests(host: Host, inventory: store.Inventory) -> Iterator[str]:
+def _guests(host: Host, inventory: Inventory) -> Iterator[str]:
     now = statuses(host, inventory.names)
     for guest in inventory.guests:
         status = now[guest.name]
@@ -142,13 +144,13 @@ def _guests(host: Host, inventory: store.Inventory) -> Iterator[str]:
         )
 
 
-def _properties(inventory: store.Inventory) -> Iterator[str]:
+def _properties(inventory: Inventory) -> Iterator[str]:
     for guest in inventory.guests:
         yield f"{guest.name}:"
         yield from _lines(guest.config)
 
 
-def _kept(host: Host, inventory: store.Inventory) -> Iterator[str]:
+def _kept(host: Host, inventory: Inventory) -> Iterator[str]:
     for name in inventory.names:
         path = host.path(layout.state_file(name))
         if path.exists():
@@ -158,7 +160,7 @@ def _kept(host: Host, inventory: store.Inventory) -> Iterator[str]:
                 yield f"{name}: {error}"
 
 
-def _log(host: Host, inventory: store.Inventory) -> list[str]:
+def _log(host: Host, inventory: Inventory) -> list[str]:
     folder = host.path(layout.host_logs(inventory.primary().name))
     newest = max(folder.glob("*.log"), default=None)
     if newest is None:

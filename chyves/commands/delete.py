@@ -8,6 +8,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
@@ -35,7 +36,7 @@ def delete(app: App, how: str | None) -> None:
             delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET)
 
 
-def _select(app: App, inventory: store.Inventory, finished: Sequence[str]) -> list[Guest]:
+def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Guest]:
     """Return the guests that are named; those whose delete was finished just now are done."""
     names = app.selector.split(",")
     done = [name for name in names if name in finished and name not in inventory.names]
@@ -45,7 +46,7 @@ def _select(app: App, inventory: store.Inventory, finished: Sequence[str]) -> li
     return inventory.select(",".join(left)) if left else []
 
 
-def delete_guest(app: App, inventory: store.Inventory, guest: Guest, *, keep_taps: bool) -> None:
+def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: bool) -> None:
     """Delete one guest; the caller holds its lock.
 
     The rename that takes it out of sight makes it true: ``zfs destroy -r`` can stop halfway, a
@@ -100,7 +101,7 @@ def _owners(datasets: Sequence[str]) -> list[str]:
     )
 
 
-def _children(inventory: store.Inventory) -> dict[str, list[str]]:
+def _children(inventory: Inventory) -> dict[str, list[str]]:
     """Return which guests are cloned from which others."""
     names = inventory.names
     children: dict[str, list[str]] = {}
@@ -119,7 +120,7 @@ def _guest_of(dataset: str) -> str:
     return place.guest if isinstance(place, layout.GuestRoot | layout.GuestPart) else ""
 
 
-def _with_clones(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+def _with_clones(inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the guests with all that is cloned from them, the last clones first."""
     children = _children(inventory)
     seen: set[str] = set()
@@ -138,7 +139,7 @@ def _with_clones(inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Gu
     return [inventory.guest(name) for name in ordered]
 
 
-def _families(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the guests with all that is cloned from them, the last clones first. One that cannot
     be deleted, or has a clone that cannot, is reported and left out with all its clones."""
     doomed: list[Guest] = []
@@ -153,7 +154,7 @@ def _families(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> 
     return doomed
 
 
-def _clones_first(_: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+def _clones_first(_: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the same guests, in an order in which each may be deleted."""
     names = {guest.name for guest in chosen}
     return [guest for guest in _with_clones(inventory, chosen) if guest.name in names]

@@ -9,6 +9,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands import info
 from chyves.commands.create import create_disk
 from chyves.commands.delete import refuse_dependants
@@ -19,7 +20,7 @@ from chyves.model import kinds, layout
 from chyves.model.guest import Guest
 from chyves.model.properties import Context, Scope, disk_of, validate
 
-Act = Callable[[App, store.Inventory, Guest], None]
+Act = Callable[[App, Inventory, Guest], None]
 
 
 @click.command("disk", cls=Mixed)
@@ -60,7 +61,7 @@ def _change(app: App, act: Act) -> None:
         act(app, inventory, guest)
 
 
-def add(app: App, inventory: store.Inventory, guest: Guest, *, size_word: str) -> None:
+def add(app: App, inventory: Inventory, guest: Guest, *, size_word: str) -> None:
     """Give a guest one more disk, as the defaults want disks.
 
     Its number is one above the highest; what an earlier disk of that number has left among the
@@ -77,7 +78,7 @@ def add(app: App, inventory: store.Inventory, guest: Guest, *, size_word: str) -
     app.report.done(guest.name, said, disk=name, size=size)
 
 
-def delete(app: App, inventory: store.Inventory, guest: Guest, *, name: str) -> None:
+def delete(app: App, inventory: Inventory, guest: Guest, *, name: str) -> None:
     """Delete a disk with its snapshots, and what the guest's properties say of it."""
     volume = inventory.disk(guest, name)
     guests.require_down(app.host, guest.name, f"delete {name}")
@@ -88,9 +89,7 @@ def delete(app: App, inventory: store.Inventory, guest: Guest, *, name: str) -> 
     app.report.done(guest.name, f"{name} deleted", disk=name)
 
 
-def resize(
-    app: App, inventory: store.Inventory, guest: Guest, *, name: str, size_word: str
-) -> None:
+def resize(app: App, inventory: Inventory, guest: Guest, *, name: str, size_word: str) -> None:
     """Make a disk larger; or smaller, if that is said twice."""
     size = kinds.size_bytes(size_word)
     volume = inventory.disk(guest, name)
@@ -127,7 +126,7 @@ def _warn_of_loss(app: App, guest: Guest, name: str, change: str) -> None:
 
 
 def annotate(
-    app: App, inventory: store.Inventory, guest: Guest, *, name: str, what: str, text: str
+    app: App, inventory: Inventory, guest: Guest, *, name: str, what: str, text: str
 ) -> None:
     """Write the description or the notes of a disk."""
     inventory.disk(guest, name)
@@ -139,13 +138,13 @@ def annotate(
     app.report.done(guest.name, said, changed=changed, values={key: text})
 
 
-def _next_number(inventory: store.Inventory, guest: Guest) -> int:
+def _next_number(inventory: Inventory, guest: Guest) -> int:
     root = layout.guest_dataset(guest.pool, guest.name)
     names = (name.removeprefix(f"{root}/disk") for name in inventory.datasets)
     return max((int(name) for name in names if re.fullmatch(r"[0-9]{1,5}", name)), default=-1) + 1
 
 
-def forget_missing(app: App, inventory: store.Inventory, guest: Guest) -> None:
+def forget_missing(app: App, inventory: Inventory, guest: Guest) -> None:
     """Take away what properties that came back say of disks that did not."""
     root = layout.guest_dataset(guest.pool, guest.name)
     named = {disk_of(key) for key in guest.config} - {""}

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from chyves.app import App
-from chyves.backend import guests, store, vmm
+from chyves.backend import guests, vmm
 from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.backend.host import Host
+from chyves.backend.inventory import Inventory
 from chyves.backend.prepare import INSTALLED_FIRMWARE
 from chyves.commands.options import Reading
 from chyves.errors import Invalid
@@ -33,7 +34,7 @@ def host_command(app: App) -> None:
     app.output.table(("This host:", ""), _rows(found, exact=app.output.exact))
 
 
-def _data(host: Host, inventory: store.Inventory, facts: HostFacts) -> dict[str, Any]:
+def _data(host: Host, inventory: Inventory, facts: HostFacts) -> dict[str, Any]:
     running = _running(host, inventory)
     drivers = facts.pci_drivers or {}
     return {
@@ -63,7 +64,7 @@ def _data(host: Host, inventory: store.Inventory, facts: HostFacts) -> dict[str,
     }
 
 
-def _running(host: Host, inventory: store.Inventory) -> list[Guest]:
+def _running(host: Host, inventory: Inventory) -> list[Guest]:
     now = guests.statuses(host, [guest.name for guest in inventory.guests])
     return [guest for guest in inventory.guests if now[guest.name].is_live]
 
@@ -82,7 +83,7 @@ def _iommu(facts: HostFacts) -> bool | None:
     return facts.iommu
 
 
-def _firmware(host: Host, inventory: store.Inventory) -> dict[str, list[str]]:
+def _firmware(host: Host, inventory: Inventory) -> dict[str, list[str]]:
     """Return the firmware that was imported, and that which a package has installed."""
     places = map(layout.classify, inventory.datasets)
     imported = [

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chyves.app import App
-from chyves.backend import locks, store, unpack, zfs
+from chyves.backend import locks, unpack, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands.resources import current, require_new
 from chyves.errors import ChyvesError, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
@@ -56,7 +57,7 @@ def _require_regular_file(path: Path) -> None:
         raise Invalid(f"{path} is not a regular file", hint=hint)
 
 
-def _begin(app: App, inventory: store.Inventory, source: Source, dataset: str) -> None:
+def _begin(app: App, inventory: Inventory, source: Source, dataset: str) -> None:
     """Have a dataset for it: one with a part of it, or a new one."""
     left = inventory.datasets.get(dataset)
     if left and source.scheme and left.is_mounted:

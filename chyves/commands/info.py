@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, processes, store, zfs
+from chyves.backend import guests, processes, zfs
 from chyves.backend.disks import disks_of
+from chyves.backend.inventory import Inventory
 from chyves.commands.options import Verb, argument, talk_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
@@ -144,7 +145,7 @@ def info(app: App, words: tuple[str, ...]) -> None:
     show(app, inventory, inventory.guests, flags, said=True)
 
 
-def _require_flags(inventory: store.Inventory, words: Sequence[str]) -> None:
+def _require_flags(inventory: Inventory, words: Sequence[str]) -> None:
     """Raise Invalid if one of the words is none of flags, such as the name of a guest."""
     known = {flag for flag, _ in FLAGS_HELP}
     for word in words:
@@ -155,7 +156,7 @@ def _require_flags(inventory: store.Inventory, words: Sequence[str]) -> None:
             raise Invalid(f"info takes flags only: {word}", hint=hint)
 
 
-def flags_by_default(app: App, inventory: store.Inventory, name: str, built_in: str) -> str:
+def flags_by_default(app: App, inventory: Inventory, name: str, built_in: str) -> str:
     """Return the letters that a property of the host names; those that mean nothing, which only a
     hand can have written, are told and left out."""
     letters = inventory.globals.get(name, built_in).replace("-", "")
@@ -174,7 +175,7 @@ def _help(app: App) -> None:
 
 def show(
     app: App,
-    inventory: store.Inventory,
+    inventory: Inventory,
     chosen: Sequence[Guest],
     flags: str,
     *,
@@ -223,7 +224,7 @@ def _tell_failure(app: App, name: str, now: guests.Status, *, said: bool) -> Non
 
 def _shown(
     app: App,
-    inventory: store.Inventory,
+    inventory: Inventory,
     chosen: Sequence[Guest],
     *,
     sizes: bool,

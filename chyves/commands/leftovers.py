@@ -7,13 +7,15 @@ from contextlib import suppress
 
 from chyves.app import App
 from chyves.backend import locks, store, wiring, zfs
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import never_left, refresh
 from chyves.errors import Busy, Precondition
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 
 
-def sweep(app: App, inventory: store.Inventory) -> list[str]:
+def sweep(app: App, inventory: Inventory) -> list[str]:
     """Finish the deletes and clear away the creates and clones that were killed; return the names
     of the guests. What somebody is at work on is left to him."""
     found = []
@@ -21,7 +23,7 @@ def sweep(app: App, inventory: store.Inventory) -> list[str]:
         place = layout.classify(dataset.name)
         if isinstance(place, layout.Deleted | layout.Staged) or (
             isinstance(place, layout.GuestRoot)
-            and (dataset.is_unfinished or store.never_left(dataset, inventory.datasets))
+            and (dataset.is_unfinished or never_left(dataset, inventory.datasets))
         ):
             with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
                 if free:
@@ -33,7 +35,7 @@ def sweep(app: App, inventory: store.Inventory) -> list[str]:
 
 def take_away(
     app: App,
-    inventory: store.Inventory,
+    inventory: Inventory,
     place: layout.Deleted | layout.Staged | layout.GuestRoot,
 ) -> None:
     """Take a leftover away, if it still is one; the caller holds the guest's lock."""
@@ -57,10 +59,10 @@ def _is_none_yet(app: App, dataset: zfs.Dataset) -> bool:
         return dataset.is_unfinished
     names = (dataset.awaits, layout.moved_from(dataset.awaits))
     there = {name: one for name in names if (one := zfs.dataset(app.host, name))}
-    return store.never_left(dataset, there)
+    return never_left(dataset, there)
 
 
-def _let_arrive(app: App, inventory: store.Inventory, tombstone: str) -> None:
+def _let_arrive(app: App, inventory: Inventory, tombstone: str) -> None:
     """Take the mark off a guest that was moved, whatever its name is by now; without its tombstone
     it would be none."""
     roots = [layout.root_dataset(pool.name) for pool in inventory.pools]
@@ -72,7 +74,7 @@ def _let_arrive(app: App, inventory: store.Inventory, tombstone: str) -> None:
 
 
 def discard(
-    app: App, inventory: store.Inventory, guest: Guest, dataset: str, *, keep_taps: bool = False
+    app: App, inventory: Inventory, guest: Guest, dataset: str, *, keep_taps: bool = False
 ) -> None:
     """Let go of a guest's taps, and destroy what is out of sight already.
 
@@ -90,9 +92,9 @@ def discard(
         app.host.path(layout.state_file(guest.name)).unlink(missing_ok=True)
 
 
-def _release_taps(app: App, inventory: store.Inventory, guest: Guest) -> None:
+def _release_taps(app: App, inventory: Inventory, guest: Guest) -> None:
     with locks.host_lock(app.host):
-        wiring.release_taps(app.host, store.refresh(app.host, inventory), guest)
+        wiring.release_taps(app.host, refresh(app.host, inventory), guest)
 
 
 def _destroy_disks(app: App, dataset: str) -> None:

@@ -18,7 +18,8 @@ from functools import partial
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, store, zfs
+from chyves.backend import guests, locks, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.clone import drop_transfers
 from chyves.commands.create import require_no_dataset
@@ -50,7 +51,7 @@ def move(app: App, pool: str) -> None:
                 move_guest(app, inventory, guest, home)
 
 
-def move_guest(app: App, inventory: store.Inventory, guest: Guest, pool: str) -> None:
+def move_guest(app: App, inventory: Inventory, guest: Guest, pool: str) -> None:
     """Move one guest; the caller holds its lock."""
     source = layout.guest_dataset(guest.pool, guest.name)
     target = layout.guest_dataset(pool, guest.name)
@@ -132,8 +133,6 @@ def _drop_snapshot(app: App, source: str) -> None:
         drop_transfers(app, source)
 
 
-def _take_away(
-    app: App, inventory: store.Inventory, place: layout.Staged | layout.GuestRoot
-) -> None:
+def _take_away(app: App, inventory: Inventory, place: layout.Staged | layout.GuestRoot) -> None:
     with suppress(ChyvesError):
         leftovers.take_away(app, inventory, place)

@@ -8,7 +8,9 @@ from functools import partial
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, numbers, store, wiring
+from chyves.backend import guests, locks, net, numbers, wiring
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import refresh
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, Invalid, Precondition
@@ -135,7 +137,7 @@ def _change_bridge(
 
 
 @contextmanager
-def _settled(app: App, moved: Callable[[Associations], Sequence[str]]) -> Iterator[store.Inventory]:
+def _settled(app: App, moved: Callable[[Associations], Sequence[str]]) -> Iterator[Inventory]:
     """Hold the locks of the guests that have the taps which are moved, then that of the host, and
     yield what there is now. Raises Busy if one of these guests runs."""
     with ExitStack() as held:
@@ -156,7 +158,7 @@ def _settled(app: App, moved: Callable[[Associations], Sequence[str]]) -> Iterat
 
 
 def _guests_of(
-    inventory: store.Inventory, moved: Callable[[Associations], Sequence[str]]
+    inventory: Inventory, moved: Callable[[Associations], Sequence[str]]
 ) -> Mapping[str, str]:
     """Return the guests that have one of the taps, each with the first it has."""
     taps, owners = moved(wiring.associations(inventory)), wiring.owners(inventory)
@@ -175,7 +177,7 @@ def import_bridges(app: App) -> None:
             with app.report.item(bridge):
                 wiring.carry_out(app.host, inventory, bridges.imported(bridge, now))
                 done.append(bridge)
-                inventory = store.refresh(app.host, inventory)
+                inventory = refresh(app.host, inventory)
                 now = now._replace(known=wiring.associations(inventory))
     for bridge in done:
         found = now.known.bridge(bridge)
@@ -200,7 +202,7 @@ def _tell_of_loose_taps(app: App, now: Present) -> None:
 # -- interfaces of guests -----------------------------------------------------------------------
 
 
-def add(app: App, inventory: store.Inventory, selector: str, interface: str, bridge: str) -> None:
+def add(app: App, inventory: Inventory, selector: str, interface: str, bridge: str) -> None:
     """Give guests one more interface each; they find it when they start the next time."""
     _require_words(interface, bridge)
     chosen = inventory.select(selector)
@@ -227,10 +229,10 @@ def _require_interface(name: str) -> None:
     check(name)
 
 
-def _add(app: App, inventory: store.Inventory, name: str, interface: str, bridge: str) -> None:
+def _add(app: App, inventory: Inventory, name: str, interface: str, bridge: str) -> None:
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
-        inventory = store.refresh(app.host, inventory)
+        inventory = refresh(app.host, inventory)
         inventory.require_readable()
         guest = inventory.guest(name)
         if interface.startswith("vale"):
@@ -255,17 +257,17 @@ def _add(app: App, inventory: store.Inventory, name: str, interface: str, bridge
         app.report.done(name, f"has {interface}", interface=interface)
 
 
-def remove(app: App, inventory: store.Inventory, selector: str, interface: str) -> None:
+def remove(app: App, inventory: Inventory, selector: str, interface: str) -> None:
     """Take an interface from guests, and a tap off its bridge."""
     for guest in inventory.select(selector):
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
             _remove(app, inventory, guest.name, interface)
 
 
-def _remove(app: App, inventory: store.Inventory, name: str, interface: str) -> None:
+def _remove(app: App, inventory: Inventory, name: str, interface: str) -> None:
     with locks.host_lock(app.host):
         guests.require_down(app.host, name, "change its interfaces")
-        inventory = store.refresh(app.host, inventory)
+        inventory = refresh(app.host, inventory)
         inventory.require_readable()
         guest = inventory.guest(name)
         shared = interface in wiring.owners(inventory, but=guest)

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 from chyves.app import App
 from chyves.backend import guests, locks, store, zfs
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import refresh
 from chyves.commands import leftovers
 from chyves.errors import Busy, Conflict, Precondition
 from chyves.model import layout
@@ -44,7 +46,7 @@ def take_offline(app: App, name: str) -> None:
         app.report.done(name, "offline", guests=[g.name for g in guests_on(inventory, name)])
 
 
-def require_no_promotion(inventory: store.Inventory, name: str) -> None:
+def require_no_promotion(inventory: Inventory, name: str) -> None:
     """Raise Precondition while the pool still has what belongs to the new primary one."""
     for pool in inventory.pools:
         if pool.config.get(layout.PROMOTED_OVER) == name:
@@ -54,7 +56,7 @@ def require_no_promotion(inventory: store.Inventory, name: str) -> None:
             )
 
 
-def _is_offline(inventory: store.Inventory, name: str) -> bool:
+def _is_offline(inventory: Inventory, name: str) -> bool:
     """Tell whether a pool is offline, and has not been set up again meanwhile."""
     is_active = any(pool.name == name for pool in inventory.pools)
     return not is_active and any(pool.name == name for pool in inventory.offline)
@@ -97,7 +99,7 @@ def bring_online(app: App, name: str) -> None:
         app.report.done(name, "online", guests=back)
 
 
-def _require_place(app: App, inventory: store.Inventory, name: str) -> None:
+def _require_place(app: App, inventory: Inventory, name: str) -> None:
     """Raise Conflict if another chyves has been set up on the pool meanwhile."""
     root = layout.root_dataset(name)
     if zfs.dataset(app.host, root):
@@ -107,7 +109,7 @@ def _require_place(app: App, inventory: store.Inventory, name: str) -> None:
         )
 
 
-def _require_no_clash(inventory: store.Inventory, name: str) -> None:
+def _require_no_clash(inventory: Inventory, name: str) -> None:
     names = {guest.name for guest in inventory.hidden if guest.pool == name}
     clashes = [guest.name for guest in inventory.guests if guest.name in names]
     if clashes:
@@ -145,16 +147,16 @@ def _write_role(app: App, mountpoint: str, role: PoolRole) -> None:
     )
 
 
-def guests_on(inventory: store.Inventory, pool: str) -> list[Guest]:
+def guests_on(inventory: Inventory, pool: str) -> list[Guest]:
     return [guest for guest in inventory.guests if guest.pool == pool]
 
 
 @contextmanager
-def pool_at_rest(app: App, inventory: store.Inventory, pool: str) -> Iterator[None]:
+def pool_at_rest(app: App, inventory: Inventory, pool: str) -> Iterator[None]:
     """Hold the locks of a pool's guests, none of which runs, and the host's."""
     with guests_at_rest(app, guests_on(inventory, pool)), locks.host_lock(app.host):
         known = {guest.name for guest in guests_on(inventory, pool)}
-        now = {guest.name for guest in guests_on(store.refresh(app.host, inventory), pool)}
+        now = {guest.name for guest in guests_on(refresh(app.host, inventory), pool)}
         if now != known:
             raise Busy(f"guests of {pool} come or go right now", hint="try again")
         yield

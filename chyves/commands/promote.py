@@ -15,7 +15,9 @@ from functools import partial
 from chyves.app import App
 from chyves.backend import locks, store, zfs
 from chyves.backend.copying import bytes_in, copy_folder
+from chyves.backend.inventory import Inventory
 from chyves.backend.run import Progress
+from chyves.backend.survey import refresh
 from chyves.commands.offline import guests_at_rest
 from chyves.errors import Busy, ChyvesError, Conflict, Precondition
 from chyves.model import kinds, layout
@@ -40,7 +42,7 @@ def promote(app: App, name: str) -> None:
             return
         inventory.require_current()
         with guests_at_rest(app, inventory.guests), locks.host_lock(app.host):
-            _require_same(store.refresh(app.host, inventory), primary.name, new.name)
+            _require_same(refresh(app.host, inventory), primary.name, new.name)
             with _own_parts(app, primary.name) as parts:
                 _require_place(app, new.name)
                 _require_room(app, primary.name, new.name)
@@ -50,7 +52,7 @@ def promote(app: App, name: str) -> None:
         app.report.done(new.name, f"primary, in place of {primary.name}", old=primary.name)
 
 
-def _require_same(now: store.Inventory, old: str, new: str) -> None:
+def _require_same(now: Inventory, old: str, new: str) -> None:
     if now.primary().name != old or all(pool.name != new for pool in now.pools):
         raise Busy("roles of pools change right now", hint="try again")
 

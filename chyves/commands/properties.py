@@ -10,6 +10,8 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, wiring, zfs
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import refresh
 from chyves.commands.options import Changing, Reading, argument
 from chyves.errors import Invalid, NotFound, Precondition
 from chyves.model import layout
@@ -142,11 +144,11 @@ def _groups(selector: str, words: Sequence[str]) -> list[Group]:
     return groups
 
 
-def _set_shared(app: App, inventory: store.Inventory, group: Group) -> None:
+def _set_shared(app: App, inventory: Inventory, group: Group) -> None:
     """Set properties of the host or the defaults; the caller holds the host's lock."""
     scope = SHARED[group.target]
     primary = inventory.primary().name
-    inventory = store.refresh(app.host, inventory)
+    inventory = refresh(app.host, inventory)
     is_global = scope is Scope.GLOBAL
     current = inventory.globals if is_global else inventory.defaults
     context = Context(
@@ -189,19 +191,19 @@ def _report(app: App, owner: str, current: ConfigFile, wanted: Sequence[Assignme
     app.report.done(owner, f"{'set' if changed else 'has'} {said}", changed=changed, values=values)
 
 
-def _set_guest(app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str]) -> None:
+def _set_guest(app: App, inventory: Inventory, guest: Guest, values: dict[str, str]) -> None:
     """Set properties of one guest, all or none; the caller holds its lock."""
     _require_possible(app, guest, values)
     if not any(is_shared(name) or name == AFTER or disk_of(name) for name in values):
         _set_checked(app, inventory, guest, values, Taken())
         return
     with locks.host_lock(app.host):
-        inventory = store.refresh(app.host, inventory)
+        inventory = refresh(app.host, inventory)
         _set_checked(app, inventory, guest, values, numbers.taken(inventory))
 
 
 def _set_checked(
-    app: App, inventory: store.Inventory, guest: Guest, values: dict[str, str], taken: Taken
+    app: App, inventory: Inventory, guest: Guest, values: dict[str, str], taken: Taken
 ) -> None:
     guest = store.current(app.host, guest)
     current = guest.config
@@ -224,9 +226,7 @@ def _set_checked(
     _report(app, guest.name, current, wanted)
 
 
-def _require_others(
-    inventory: store.Inventory, guest: Guest, values: Mapping[str, str]
-) -> list[str]:
+def _require_others(inventory: Inventory, guest: Guest, values: Mapping[str, str]) -> list[str]:
     """Return what is worth knowing about disks and guests that properties are to name.
 
     Raises NotFound for a disk that the guest does not have, Invalid for an order that cannot be.
@@ -273,7 +273,7 @@ def _require_possible(app: App, guest: Guest, values: dict[str, str]) -> None:
         guests.require_down(app.host, guest.name, f"change {', '.join(fixed)}")
 
 
-def _firmware(app: App, inventory: store.Inventory) -> list[str]:
+def _firmware(app: App, inventory: Inventory) -> list[str]:
     """Return the names of the firmware that has been imported."""
     folder = app.host.path(layout.resource_folder(inventory.primary().name, layout.FIRMWARE))
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []

@@ -7,7 +7,8 @@ from functools import partial
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, store, wiring, zfs
+from chyves.backend import guests, locks, net, wiring, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Conflict
@@ -34,7 +35,7 @@ def rename(app: App, new: str) -> None:
         rename_guest(app, inventory, inventory.guest(old), new)
 
 
-def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -> None:
+def rename_guest(app: App, inventory: Inventory, guest: Guest, new: str) -> None:
     """Rename one guest; the caller holds the locks of both names.
 
     The rename of its dataset makes it true, with all below it or not at all; what only follows it
@@ -58,7 +59,7 @@ def rename_guest(app: App, inventory: store.Inventory, guest: Guest, new: str) -
     app.report.done(guest.name, f"renamed to {new}", new=new)
 
 
-def _taken_along(app: App, inventory: store.Inventory, guest: Guest, new: str) -> ExitStack:
+def _taken_along(app: App, inventory: Inventory, guest: Guest, new: str) -> ExitStack:
     """Let the names of its taps and what is known of its last run go ahead; closing takes it
     back."""
     undo = ExitStack()

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from chyves.app import App
-from chyves.backend import locks, store, zfs
+from chyves.backend import locks, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
@@ -75,7 +76,7 @@ def show(app: App, kind: str) -> None:
     app.output.table((title, "Size"), rows)
 
 
-def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[str, str, int]]:
+def _resources(app: App, inventory: Inventory, kind: str) -> list[tuple[str, str, int]]:
     found = []
     pools = {p.name for p in inventory.pools if p.role == layout.PoolRole.PRIMARY}
     for dataset in inventory.datasets.values():
@@ -89,14 +90,14 @@ def _resources(app: App, inventory: store.Inventory, kind: str) -> list[tuple[st
     return found
 
 
-def current(app: App) -> store.Inventory:
+def current(app: App) -> Inventory:
     """Return what there is now that a lock is held. Raises Precondition."""
     inventory = app.inventory
     inventory.require_current()
     return inventory
 
 
-def require_new(inventory: store.Inventory, kind: str, name: str) -> None:
+def require_new(inventory: Inventory, kind: str, name: str) -> None:
     pool = inventory.primary().name
     there = inventory.datasets.get(layout.resource_dataset(pool, kind, name))
     if there and not there.is_unfinished:
@@ -106,7 +107,7 @@ def require_new(inventory: store.Inventory, kind: str, name: str) -> None:
         )
 
 
-def _existing(app: App, inventory: store.Inventory, kind: str, name: str) -> str:
+def _existing(app: App, inventory: Inventory, kind: str, name: str) -> str:
     """Return the pool of a resource. Raises NotFound."""
     found = {known: pool for known, pool, _ in _resources(app, inventory, kind)}
     if name not in found:
@@ -117,7 +118,7 @@ def _existing(app: App, inventory: store.Inventory, kind: str, name: str) -> str
     return found[name]
 
 
-def _unfinished(inventory: store.Inventory, kind: str, name: str) -> str:
+def _unfinished(inventory: Inventory, kind: str, name: str) -> str:
     """Return the dataset of an import that was broken off; empty if there is none."""
     dataset = layout.resource_dataset(inventory.primary().name, kind, name)
     left = inventory.datasets.get(dataset)
@@ -141,7 +142,7 @@ def rename(app: App, kind: str, old: str, new: str) -> None:
         app.report.done(old, f"renamed to {new}")
 
 
-def _is_renamed(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> bool:
+def _is_renamed(app: App, inventory: Inventory, kind: str, old: str, new: str) -> bool:
     """Tell whether a rename was killed when only the old name was left to be taken away."""
     pool = inventory.primary().name
     after = app.host.path(layout.resource_file(pool, kind, new))
@@ -153,7 +154,7 @@ def _is_renamed(app: App, inventory: store.Inventory, kind: str, old: str, new: 
     )
 
 
-def _rename(app: App, inventory: store.Inventory, kind: str, old: str, new: str) -> None:
+def _rename(app: App, inventory: Inventory, kind: str, old: str, new: str) -> None:
     pool = _existing(app, inventory, kind, old)
     _require_unused(inventory, kind, old)
     require_new(inventory, kind, new)
@@ -178,7 +179,7 @@ def _link(app: App, before: str, also: str) -> None:
     app.host.path(also).hardlink_to(app.host.path(before))
 
 
-def _require_unused(inventory: store.Inventory, kind: str, name: str) -> None:
+def _require_unused(inventory: Inventory, kind: str, name: str) -> None:
     """Raise Conflict if a guest is set to boot with this firmware."""
     users = [guest.name for guest in inventory.guests if guest.value("uefi_firmware") == name]
     if kind == layout.FIRMWARE and users:

@@ -12,6 +12,8 @@ import click
 from chyves import __version__
 from chyves.app import App
 from chyves.backend import installation, locks, store, unpack
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import read_inventory
 from chyves.commands.options import Mixed, argument
 from chyves.errors import ChyvesError, HostError, Invalid
 from chyves.model import layout, release
@@ -125,7 +127,7 @@ def _forget(app: App) -> None:
         _write(app, inventory, {KNOWN: "0"})
 
 
-def _write(app: App, inventory: store.Inventory, values: dict[str, str]) -> None:
+def _write(app: App, inventory: Inventory, values: dict[str, str]) -> None:
     path = layout.global_config(inventory.primary().name)
     with locks.host_lock(app.host):
         store.set_values(app.host, path, values)
@@ -154,7 +156,7 @@ def remind(app: App) -> None:
 
 
 def _look_again(app: App, seconds: int) -> None:
-    path = layout.global_config(store.read_inventory(app.host).primary().name)
+    path = layout.global_config(read_inventory(app.host).primary().name)
     with locks.free_host_lock(app.host) as free:
         if not free:
             return

@@ -9,6 +9,7 @@ import click
 
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.backend.inventory import Inventory
 from chyves.commands import disk
 from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, Conflict, Invalid, NotFound
@@ -50,7 +51,7 @@ def take(app: App, label: str) -> None:
             _take_on(app, [guest for guest in whole if guest.pool == pool], wanted)
 
 
-def _may_have(app: App, inventory: store.Inventory, guest: Guest, label: str) -> bool:
+def _may_have(app: App, inventory: Inventory, guest: Guest, label: str) -> bool:
     """Report a guest whose disks are of different times, or whose names leave no room for another
     of this length."""
     root = layout.guest_dataset(guest.pool, guest.name)
@@ -195,7 +196,7 @@ def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
     return interfaces
 
 
-def _added_since(inventory: store.Inventory, root: str, known: Collection[str]) -> list[str]:
+def _added_since(inventory: Inventory, root: str, known: Collection[str]) -> list[str]:
     """Return what is below a guest and was not there when a snapshot was taken."""
     below = [name for name in inventory.datasets if name.startswith(f"{root}/")]
     return sorted(name for name in below if name not in known and name != f"{root}/logs")
@@ -290,7 +291,7 @@ def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> 
     return label
 
 
-def _current(app: App) -> store.Inventory:
+def _current(app: App) -> Inventory:
     """Return what there is, for whoever may change it. Raises NotPermitted, Precondition."""
     app.require_root()
     inventory = app.inventory

@@ -14,7 +14,9 @@ from chyves.backend import guests, locks, net, prepare, store, vmm, wanted, wiri
 from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.backend.hooks import run_hooks
+from chyves.backend.inventory import Inventory
 from chyves.backend.reverting import revert
+from chyves.backend.survey import refresh
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, HostError, NotFound, Precondition
 from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network, preconditions
@@ -30,7 +32,7 @@ SECONDS = 30.0
 class Setting(NamedTuple):
     """What all guests of one start have in common."""
 
-    inventory: store.Inventory
+    inventory: Inventory
     facts: HostFacts
     primary: str
     media: bhyve.Media | None
@@ -57,7 +59,7 @@ def start(app: App, iso: str | None) -> None:
 
 
 def setting_for(
-    app: App, inventory: store.Inventory, chosen: Sequence[Guest], iso: str | None = None
+    app: App, inventory: Inventory, chosen: Sequence[Guest], iso: str | None = None
 ) -> Setting:
     """Return what guests have in common that are started now. Raises Precondition, NotFound."""
     inventory.require_current()
@@ -118,7 +120,7 @@ def run_harmless_hooks(app: App, event: str, guest: Guest) -> None:
         app.report.warn(f"{guest.name}: {error.message}")
 
 
-def _facts(app: App, inventory: store.Inventory, chosen: Sequence[Guest]) -> HostFacts:
+def _facts(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> HostFacts:
     """Load the kernel modules that guests need, and look at what the host can do then."""
     load = inventory.globals.get("auto_load_kernel_mods") != "no"
     vmm.ready_modules(app.host, load=load)
@@ -287,7 +289,7 @@ def _ready_network(
         load = guest.globals.get("auto_load_kernel_mods") != "no"
         vmm.ready_modules(app.host, ["netmap"], load=load)
     with locks.host_lock(app.host):
-        inventory = store.refresh(app.host, setting.inventory)
+        inventory = refresh(app.host, setting.inventory)
         actual = interfaces.without_holder(net.interfaces(app.host), now.bhyve)
         taps = guest.taps()
         if not wiring.is_automatic(inventory):

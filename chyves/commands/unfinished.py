@@ -2,13 +2,15 @@
 """What verbs that were killed have left, and what completes it: ``list`` tells."""
 
 from chyves.app import App
-from chyves.backend import locks, store, zfs
+from chyves.backend import locks, zfs
+from chyves.backend.inventory import Inventory
+from chyves.backend.survey import never_left
 from chyves.model import layout
 
 SWEPT = "the next create or delete clears it away"
 
 
-def warn_of_unfinished(app: App, inventory: store.Inventory) -> None:
+def warn_of_unfinished(app: App, inventory: Inventory) -> None:
     """Name each dataset that a verb has left halfway; not those that somebody is at work on, or
     was until a moment ago."""
     for dataset in inventory.datasets.values():
@@ -32,7 +34,7 @@ def warn_of_unfinished(app: App, inventory: store.Inventory) -> None:
             )
 
 
-def _of_pools(inventory: store.Inventory) -> list[tuple[str, str, str]]:
+def _of_pools(inventory: Inventory) -> list[tuple[str, str, str]]:
     """Return the datasets of pools with the verbs that were killed, and what these do."""
     promoted = {pool.name for pool in inventory.pools if layout.PROMOTED_OVER in pool.config}
     promoted |= {
@@ -50,7 +52,7 @@ def _of_pools(inventory: store.Inventory) -> list[tuple[str, str, str]]:
     ]
 
 
-def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inventory) -> str:
+def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: Inventory) -> str:
     """Return what is not finished, and what completes it; empty if nothing is."""
     match place:
         case layout.Deleted(guest=guest):
@@ -65,7 +67,7 @@ def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inv
                 f"the rollback of {guest} is not finished; "
                 f"chyves {guest} snapshot rollback {label} completes it"
             )
-        case layout.GuestRoot(pool, guest) if store.never_left(dataset, inventory.datasets):
+        case layout.GuestRoot(pool, guest) if never_left(dataset, inventory.datasets):
             return f"the move of {guest} is not finished; chyves {guest} move {pool} completes it"
         case layout.GuestRoot(_, guest) if _is_on_its_way(dataset, inventory):
             away = dataset.awaits.partition("/")[0]
@@ -83,7 +85,7 @@ def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: store.Inv
     return ""
 
 
-def _is_on_its_way(dataset: zfs.Dataset, inventory: store.Inventory) -> bool:
+def _is_on_its_way(dataset: zfs.Dataset, inventory: Inventory) -> bool:
     return dataset.awaits != "" and dataset.awaits not in inventory.datasets
 
 

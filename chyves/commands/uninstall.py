@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from chyves.app import App
 from chyves.backend import locks, net, store, wiring, zfs
+from chyves.backend.inventory import Inventory, Pool
+from chyves.backend.survey import guests_away, refresh
 from chyves.commands import leftovers
 from chyves.commands.leftovers import destroy_patiently
 from chyves.commands.offline import guests_on, pool_at_rest, require_no_promotion
@@ -60,12 +62,12 @@ def is_half_uninstalled(app: App, name: str) -> bool:
     return hidden is not None and hidden.is_leaving
 
 
-def _complete(app: App, inventory: store.Inventory, name: str) -> None:
+def _complete(app: App, inventory: Inventory, name: str) -> None:
     datasets = zfs.datasets(app.host, [layout.uninstalled_dataset(name)])
-    _clear_away(app, inventory, name, store.guests_away(app.host, datasets))
+    _clear_away(app, inventory, name, guests_away(app.host, datasets))
 
 
-def _require_last(inventory: store.Inventory, pool: store.Pool) -> None:
+def _require_last(inventory: Inventory, pool: Pool) -> None:
     """Raise Precondition if others need this pool."""
     others = [p.name for p in (*inventory.pools, *inventory.offline) if p.name != pool.name]
     if pool.role == layout.PoolRole.PRIMARY and others:
@@ -75,7 +77,7 @@ def _require_last(inventory: store.Inventory, pool: store.Pool) -> None:
         )
 
 
-def _require_own(app: App, inventory: store.Inventory, name: str) -> None:
+def _require_own(app: App, inventory: Inventory, name: str) -> None:
     """Raise Conflict if there is something below that chyves did not make, or something elsewhere
     that depends on what it made; Busy if a snapshot is held."""
     root = layout.root_dataset(name)
@@ -114,7 +116,7 @@ def _is_own(dataset: zfs.Dataset, guests: set[str], datasets: Sequence[zfs.Datas
     return isinstance(layout.classify(top), layout.Deleted)
 
 
-def _question(inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> str:
+def _question(inventory: Inventory, name: str, guests: Sequence[Guest]) -> str:
     media = [
         place.name
         for dataset in inventory.datasets.values()
@@ -126,7 +128,7 @@ def _question(inventory: store.Inventory, name: str, guests: Sequence[Guest]) ->
     return f"Take chyves off {name}, with all that is there: {', '.join(doomed) or 'nothing'}?"
 
 
-def _clear_away(app: App, inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> None:
+def _clear_away(app: App, inventory: Inventory, name: str, guests: Sequence[Guest]) -> None:
     """Let go of the taps, and destroy what is out of sight; the caller holds the host's lock."""
     _release_taps(app, inventory, name, guests)
     destroy_patiently(app, layout.uninstalled_dataset(name))
@@ -139,10 +141,10 @@ def _remove_folder(app: App, folder: str) -> None:
         app.host.path(folder).rmdir()
 
 
-def _release_taps(app: App, inventory: store.Inventory, name: str, guests: Sequence[Guest]) -> None:
+def _release_taps(app: App, inventory: Inventory, name: str, guests: Sequence[Guest]) -> None:
     """Take the guests' taps off the bridges, on the host and in the plan, if there still is one."""
     left = inventory._replace(pools=tuple(pool for pool in inventory.pools if pool.name != name))
-    left = store.refresh(app.host, left)
+    left = refresh(app.host, left)
     hidden = tuple(guest for guest in left.hidden if guest.pool != name)
     staying = wiring.owners(left._replace(hidden=hidden))
     taps = {tap: "" for guest in guests for tap in guest.taps() if tap not in staying}

@@ -7,6 +7,8 @@ import click
 
 from chyves.app import App
 from chyves.backend import facts, locks, store, zfs
+from chyves.backend.inventory import Inventory, Pool
+from chyves.backend.survey import refresh
 from chyves.commands.options import Changing
 from chyves.errors import Precondition
 from chyves.model import layout, upgrades
@@ -35,7 +37,7 @@ def upgrade_pool(app: App, name: str) -> None:
     with app.report.item(pool.name):
         steps = upgrades.pool_steps(pool.version)
         with locks.host_lock(app.host):
-            defaults = _bring_defaults(app, store.refresh(app.host, inventory), pool)
+            defaults = _bring_defaults(app, refresh(app.host, inventory), pool)
         guests = [guest for guest in inventory.guests if guest.pool == pool.name]
         upgrade_guests(app, inventory, guests, defaults)
         if steps:
@@ -55,7 +57,7 @@ def upgrade_pool(app: App, name: str) -> None:
         )
 
 
-def _bring_defaults(app: App, inventory: store.Inventory, pool: store.Pool) -> Mapping[str, str]:
+def _bring_defaults(app: App, inventory: Inventory, pool: Pool) -> Mapping[str, str]:
     """Return the defaults as they are once the primary pool is up to date; write them if it is
     this pool that is upgraded. The caller holds the host's lock."""
     primary = next(
@@ -81,7 +83,7 @@ def _bring_defaults(app: App, inventory: store.Inventory, pool: store.Pool) -> M
 
 
 def upgrade_guests(
-    app: App, inventory: store.Inventory, guests: Iterable[Guest], defaults: Mapping[str, str]
+    app: App, inventory: Inventory, guests: Iterable[Guest], defaults: Mapping[str, str]
 ) -> None:
     """Bring guests up to date, each under its lock; they may run."""
     for guest in guests:
@@ -90,7 +92,7 @@ def upgrade_guests(
 
 
 def upgrade_guest(
-    app: App, inventory: store.Inventory, guest: Guest, defaults: Mapping[str, str]
+    app: App, inventory: Inventory, guest: Guest, defaults: Mapping[str, str]
 ) -> None:
     """Write what a guest lacks, and with it its version; the caller holds its lock."""
     old = guest.config.get("chyves_guest_version", "")

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""All that chyves keeps on a host, as it was read, and what that answers."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from chyves.backend import zfs
+from chyves.errors import Conflict, Invalid, NotFound, Precondition
+from chyves.model import layout
+from chyves.model.config import ConfigFile
+from chyves.model.guest import Guest, boot_order, members, named_twice
+from chyves.model.selector import ALL, BOOT, GROUP, parse_selector
+
+
+class Pool(NamedTuple):
+    """A pool with chyves on it; ``role`` is primary, secondary or offline."""
+
+    name: str
+    config: ConfigFile
+
+    @property
+    def role(self) -> str:
+        return self.config.get("dataset_role") or "-"
+
+    @property
+    def version(self) -> str:
+        return self.config.get("dataset_version") or "-"
+
+
+class Inventory(NamedTuple):
+    """All that chyves keeps on a host. ``datasets`` are by name; ``problems`` are sentences about
+    what could not be read. No command sees the ``hidden`` guests, which are on ``offline`` pools;
+    their numbers stay theirs. Of ``unreadable`` guests the properties are there and cannot be
+    read. Pools that are ``leaving`` are half uninstalled; ``half_away`` are datasets that are being
+    put away and are not yet, or not where they are to be."""
+
+    pools: tuple[Pool, ...]
+    globals: ConfigFile
+    defaults: ConfigFile
+    guests: tuple[Guest, ...]
+    datasets: Mapping[str, zfs.Dataset]
+    problems: tuple[str, ...]
+    offline: tuple[Pool, ...] = ()
+    hidden: tuple[Guest, ...] = ()
+    unreadable: tuple[Guest, ...] = ()
+    leaving: tuple[str, ...] = ()
+    half_away: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all guests, in the order people expect."""
+        return [guest.name for guest in self.guests]
+
+    def primary(self) -> Pool:
+        """Return the primary pool. Raises Precondition if there is none, or more than one."""
+        primaries = [pool for pool in self.pools if pool.role == layout.PoolRole.PRIMARY]
+        if not primaries:
+            raise Precondition(
+                "chyves is not set up on any pool", hint="chyves dataset <pool> install"
+            )
+        if len(primaries) > 1:
+            names = ", ".join(pool.name for pool in primaries)
+            raise Precondition(f"more than one primary pool: {names}", hint="export one of them")
+        return primaries[0]
+
+    def require_current(self) -> None:
+        """Raise Precondition unless there is a primary pool and all pools have this version."""
+        self.primary()
+        for pool in self.pools:
+            if pool.version < layout.DATASET_VERSION:
+                raise Precondition(
+                    f"the dataset on {pool.name} is of version {pool.version}, "
+                    f"older than {layout.DATASET_VERSION}",
+                    hint=f"chyves dataset {pool.name} upgrade",
+                )
+            if pool.version > layout.DATASET_VERSION:
+                raise Precondition(
+                    f"the dataset on {pool.name} is of version {pool.version}, "
+                    f"newer than {layout.DATASET_VERSION}",
+                    hint="it was made by a newer chyves: upgrade this one",
+                )
+
+    def why_unreadable(self, guest: Guest) -> Precondition:
+        """Return what is to be said of a guest whose properties cannot be read."""
+        config = f"{layout.guest_dataset(guest.pool, guest.name)}/.config"
+        file = layout.guest_config(guest.pool, guest.name)
+        if self.datasets[config].is_mounted:
+            folder = file.removesuffix("/.cfg")
+            hint = f"put back {file}; snapshots have it in {folder}/.zfs/snapshot"
+        else:
+            hint = f"zfs mount {config}"
+        return Precondition("its properties cannot be read", hint=hint)
+
+    def require_readable(self, *names: str) -> None:
+        """Raise Precondition if the properties of one of these guests, or of any if none is named,
+        cannot be read: nobody knows then what is its."""
+        for guest in self.unreadable:
+            if guest.name in names or not names:
+                error = self.why_unreadable(guest)
+                said = f"the properties of {guest.name} cannot be read"
+                raise Precondition(said, hint=error.hint)
+
+    def pool(self, name: str) -> Pool:
+        """Return the pool of that name (``primary`` is the primary one). Raises NotFound."""
+        if name == "primary":
+            return self.primary()
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        known = ", ".join(pool.name for pool in self.pools) or "none"
+        if any(pool.name == name for pool in self.offline):
+            raise Precondition(f"{name} is offline", hint=f"chyves dataset {name} online")
+        raise NotFound(
+            f"chyves is not set up on a pool {name}",
+            hint=f"pools with chyves: {known}; chyves dataset {name} install sets it up",
+        )
+
+    def guest(self, name: str) -> Guest:
+        """Return one guest. Raises NotFound; Conflict if two pools have one of that name."""
+        found = [guest for guest in self.guests if guest.name == name]
+        if not found:
+            self.require_readable(name)
+            parse_selector(name, self.names)
+            raise NotFound(f"no such guest: {name}", hint="chyves list shows all")
+        if len(found) > 1:
+            pools = " and ".join(guest.pool for guest in found)
+            raise Conflict(
+                f"there is a guest {name} on {pools}",
+                hint="rename or destroy one of the datasets; chyves cannot know which is meant",
+            )
+        return found[0]
+
+    def select(self, selector: str, *, whatever: bool = False) -> list[Guest]:
+        """Return the guests a selector names; ``whatever`` their properties are, even those that
+        cannot be read. A name that two pools have is left out unless it is said itself.
+
+        Raises NotFound, Invalid, Conflict; Precondition if there is no pool they could be on, or
+        the properties of one that is named cannot be read.
+        """
+        if not self.pools and selector != ALL:
+            self.primary()
+        known = self
+        if whatever:
+            known = self._replace(guests=(*self.guests, *self.unreadable), unreadable=())
+        for name in selector.split(","):
+            if name not in known.names:
+                known.require_readable(name)
+        groups = known.groups() if GROUP in selector else {}
+        boot = boot_order(known.guests) if BOOT in selector else ()
+        names = parse_selector(selector, known.names, groups, boot)
+        unsure = set(named_twice(known.guests)) - set(selector.split(","))
+        return [known.guest(name) for name in names if name not in unsure]
+
+    def groups(self) -> dict[str, list[str]]:
+        """Return the names of the guests of each group."""
+        return members(self.guests)
+
+    def single(self, selector: str) -> Guest:
+        """Return the one guest a selector names. Raises NotFound, Invalid, Conflict."""
+        chosen = self.select(selector)
+        if len(chosen) != 1:
+            raise Invalid("this takes one guest", hint="name one guest, not a list or all")
+        return chosen[0]
+
+    def disks(self, guest: Guest) -> list[zfs.Dataset]:
+        """Return the volumes of a guest, disk2 before disk10."""
+        return self.disks_by_guest().get((guest.pool, guest.name), [])
+
+    def disk(self, guest: Guest, name: str) -> zfs.Dataset:
+        """Return one volume of a guest. Raises Invalid for a name that no disk has, NotFound."""
+        disks = {volume.name.rpartition("/")[2]: volume for volume in self.disks(guest)}
+        hint = f"disks of {guest.name}: {', '.join(disks) or 'none'}"
+        if not re.fullmatch(r"disk[0-9]{1,5}", name):
+            raise Invalid(f"{name} is no disk{{n}}", hint=hint)
+        if name not in disks:
+            raise NotFound(f"{guest.name} has no {name}", hint=hint)
+        return disks[name]
+
+    def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
+        """Return the volumes of all guests, by pool and guest."""
+        found: dict[tuple[str, str], list[zfs.Dataset]] = {}
+        for dataset in self.datasets.values():
+            if dataset.is_volume:
+                place = layout.classify(dataset.name)
+                if isinstance(place, layout.GuestPart):
+                    found.setdefault((place.pool, place.guest), []).append(dataset)
+        for volumes in found.values():
+            volumes.sort(key=lambda volume: layout.version_key(volume.name))
+        return found

@@ -20,7 +20,8 @@ def read_inventory(host: Host) -> Inventory:
     first = _read_all(host)
     has_primary = any(pool.role == layout.PoolRole.PRIMARY for pool in first.pools)
     is_whole = has_primary or not first.pools
-    return first if is_whole and not first.problems else _read_all(host)
+    missing = first.problems or first.unreadable
+    return first if is_whole and not missing else _read_all(host)
 
 
 def _read_all(host: Host) -> Inventory:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chyves.backend import store
+from chyves.backend import survey
 from chyves.errors import Exit
 from chyves.simulator import faults
 from tests.cli.conftest import Chyves
@@ -37,7 +37,7 @@ def _raising(error: BaseException, code: Exit, said: str) -> Ending:
         def read_inventory(host: object) -> None:
             raise error
 
-        monkeypatch.setattr(store, "read_inventory", read_inventory)
+        monkeypatch.setattr(survey, "read_inventory", read_inventory)
         done = chyves("list", code=code)
         assert done.out == ""
         assert done.said[0].startswith(f"chyves: {said}")

@@ -63,7 +63,7 @@ def test_help_of_no_command(bare: Chyves) -> None:
             "chyves network bridge{n} attach <interface>",
         ),
         ("network bridge0 prviate", "no such network command: bridge0 prviate", "did you mean "),
-        ("iso list a.img", "no such iso command: list a.img", "chyves iso list"),
+        ("iso list a.img", "iso list takes no more words: a.img", "chyves iso list"),
         ("web get", "Missing argument 'PROPERTY|all'", "chyves <guest>[,...]|all|defaults|global"),
         ("web start --tomorrow", "No such option '--tomorrow'", "chyves <guest>[,...]|all start"),
         ("start", "start of which guest?", "chyves <guest>[,...]|all start [<iso>]"),

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.guests.linux import MissingPackages, tiny_linux
 from tests.lab import machine, recipe, warm
-from tests.lab.contract.compare import REAL, RECORDED, disagreements, load_recorded
+from tests.lab.contract.compare import RECORDED, disagreements, load_recorded
 from tests.lab.contract.recording import load
 from tests.lab.histories import gather
 from tests.lab.recipe import Built
@@ -36,6 +36,10 @@ INSIDE = (*PYTEST, "-p", "pytest_timeout", "-p", "tests.lab.real", "tests/lab/in
 
 COMMAND_LINE = ("tests/cli", "tests/faults", "tests/machine")
 """The tests whose hosts have histories that are put to the real zfs."""
+
+FREEBSD = {"2.1": "13.2", "2.3": "14.3"}
+"""Of which release of FreeBSD the hosts are whose histories a release of OpenZFS is asked: the last
+that lets a card with an address, as most tests have it, on a bridge."""
 
 REPLAY = (sys.executable, "-m", "tests.lab.replay")
 
@@ -120,8 +124,13 @@ def command_line(releases: Sequence[str]) -> int:
 def _replay(built: Built, release: str, out: Path) -> int:
     seen = out / "histories"
     seen.mkdir(parents=True)
-    freebsd = next(each for each, openzfs in REAL.items() if openzfs == release)
-    environment = {**os.environ, "CHYVES_HISTORIES": str(seen), "CHYVES_RELEASE": freebsd}
+    freebsd = FREEBSD[release]
+    environment = {
+        **os.environ,
+        "CHYVES_HISTORIES": str(seen),
+        "CHYVES_RELEASE": freebsd,
+        "TMPDIR": tempfile.gettempdir(),  # hosts share files with the folder of histories
+    }
     plugins = ("-p", "tests.lab.histories", "-p", "no:xdist")
     tried = (*PYTEST, *plugins, "-q", *COMMAND_LINE)
     with (out / "tests.log").open("w") as log:

@@ -113,7 +113,7 @@ class Inventory(NamedTuple):
             raise Precondition(f"{name} is offline", hint=f"chyves dataset {name} online")
         raise NotFound(
             f"chyves is not set up on a pool {name}",
-            hint=f"pools with chyves: {known}; chyves dataset {name} install sets it up",
+            hint=f"pools with chyves: {known}; chyves dataset <pool> install sets it up on another",
         )
 
     def guest(self, name: str) -> Guest:

@@ -62,7 +62,7 @@ def carry_out(
             wrote |= _write(host, path, change.globals, undo, change.dropped)
         if guest and change.guest:
             path = layout.guest_config(guest.pool, guest.name)
-            wrote |= _write(host, path, change.guest, undo)
+            wrote |= _write(host, path, change.guest, undo, change.forgotten)
         undo.pop_all()
     return wrote or bool(change.steps)
 

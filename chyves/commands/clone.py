@@ -61,13 +61,14 @@ class Order(NamedTuple):
 @click.command("clone", cls=Changing)
 @argument("names", metavar="NEW[,...]")
 @argument("words", nargs=-1, metavar="[@NAME] [POOL]")
-@click.option("-ce", "flag", flag_value="-ce", help="On ZFS clones of its disks, all as it has it.")
-@click.option("-cu", "flag", flag_value="-cu", help="On ZFS clones, with numbers of its own.")
-@click.option("-ie", "flag", flag_value="-ie", help="Independent, all as it has it.")
-@click.option("-iu", "flag", flag_value="-iu", help="Independent, with numbers of its own.")
+@click.option("-ce", is_flag=True, help="On ZFS clones of its disks, all as it has it.")
+@click.option("-cu", is_flag=True, help="On ZFS clones, with numbers of its own.")
+@click.option("-ie", is_flag=True, help="Independent, all as it has it.")
+@click.option("-iu", is_flag=True, help="Independent, with numbers of its own.")
 @click.pass_obj
-def clone(app: App, names: str, words: tuple[str, ...], flag: str | None) -> None:
+def clone(app: App, /, names: str, words: tuple[str, ...], **flags: bool) -> None:
     """Make guests of another one as it is now, or as a snapshot has it."""
+    flag = _one_of([f"-{name}" for name, given in flags.items() if given])
     label, pool = _label_and_pool(words)
     inventory = app.inventory
     inventory.require_current()
@@ -84,6 +85,12 @@ def clone(app: App, names: str, words: tuple[str, ...], flag: str | None) -> Non
         inventory = app.inventory
         order = _order(app, inventory, inventory.guest(source.name), label, home, way)
         Cloning(app, inventory, order).run(targets)
+
+
+def _one_of(flags: Sequence[str]) -> str:
+    if len(flags) > 1:
+        raise Invalid(f"{' and '.join(flags)} exclude each other", hint="say one of them")
+    return flags[0] if flags else ""
 
 
 def _label_and_pool(words: Sequence[str]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
-from chyves.model import layout
+from chyves.model import boot, layout
 from chyves.model.guest import Guest
 
 
@@ -34,6 +34,7 @@ def delete(app: App, how: str | None) -> None:
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
             delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET)
+            _warn_of_followers(app, guest, [one for one in inventory.guests if one not in doomed])
 
 
 def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Guest]:
@@ -72,6 +73,13 @@ def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: boo
     app.report.done(guest.name, "deleted")
 
 
+def _warn_of_followers(app: App, gone: Guest, others: Sequence[Guest]) -> None:
+    """Name the guests that stay and were to come after one that is gone."""
+    for other, first in boot.followers(gone.name, others).items():
+        cure = f"set rcboot_after={','.join(first)}" if first else "unset rcboot_after"
+        app.report.warn(f"{other} came after {gone.name}, which is gone: chyves {other} {cure}")
+
+
 def refuse_dependants(app: App, dataset: str, hint: str) -> None:
     """Raise Conflict if a clone elsewhere depends on a snapshot at or below a dataset, Busy if one
     is held."""
@@ -79,19 +87,19 @@ def refuse_dependants(app: App, dataset: str, hint: str) -> None:
 
 
 def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
-    for snapshot in zfs.snapshots(app.host, roots):
-        others = [
-            clone
-            for clone in snapshot.clones
-            if not any(clone.startswith(f"{root}/") for root in roots)
-        ]
-        if others:
-            raise Conflict(
-                f"others are cloned from it: {', '.join(_owners(others))}",
-                hint=hint,
-            )
-        if snapshot.holds:
-            raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")
+    taken = zfs.snapshots(app.host, roots)
+    others = [
+        clone
+        for snapshot in taken
+        for clone in snapshot.clones
+        if not any(clone.startswith(f"{root}/") for root in roots)
+    ]
+    if others:
+        raise Conflict(f"others are cloned from it: {', '.join(_owners(others))}", hint=hint)
+    held = [snapshot.name for snapshot in taken if snapshot.holds]
+    if held:
+        said = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held"
+        raise Busy(said, hint=f"zfs holds {held[0]}")
 
 
 def _owners(datasets: Sequence[str]) -> list[str]:

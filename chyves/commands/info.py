@@ -10,7 +10,7 @@ from chyves.app import App
 from chyves.backend import guests, processes, zfs
 from chyves.backend.disks import disks_of
 from chyves.backend.inventory import Inventory
-from chyves.commands.options import Verb, argument, talk_options
+from chyves.commands.options import Verb, argument, reading_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
 from chyves.model.guest import Disk, Guest
@@ -128,7 +128,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "info",
     cls=Verb,
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
-    params=talk_options(short=False),
+    params=reading_options(short=False),
 )
 @argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-FLAGS]")
 @click.pass_obj

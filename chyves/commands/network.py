@@ -13,9 +13,10 @@ from chyves.backend.inventory import Inventory
 from chyves.backend.survey import refresh
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Changing, argument
+from chyves.commands.properties import require_no_template
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import bridges, kinds, network
-from chyves.model.network import Associations, Change, Present, join_interfaces
+from chyves.model.network import PRIVATE, Associations, Change, Present, join_interfaces
 
 
 @click.command("network", cls=Changing)
@@ -64,6 +65,9 @@ def network_command(app: App, words: tuple[str, ...]) -> None:
 
 def attach(app: App, bridge: str, uplink: str) -> None:
     """Lead a bridge out of the host."""
+    if uplink == PRIVATE:
+        make_private(app, bridge)
+        return
 
     def plan(now: Present) -> Change:
         return bridges.attach(bridge, kinds.uplink(uplink), now)
@@ -235,6 +239,7 @@ def _add(app: App, inventory: Inventory, name: str, interface: str, bridge: str)
         inventory = refresh(app.host, inventory)
         inventory.require_readable()
         guest = inventory.guest(name)
+        require_no_template(guest)
         if interface.startswith("vale"):
             others = wiring.owners(inventory, but=guest)
             change = network.add_vale(name, guest.net_ifaces(), interface, owners=others)
@@ -270,6 +275,7 @@ def _remove(app: App, inventory: Inventory, name: str, interface: str) -> None:
         inventory = refresh(app.host, inventory)
         inventory.require_readable()
         guest = inventory.guest(name)
+        require_no_template(guest)
         shared = interface in wiring.owners(inventory, but=guest)
         change = network.remove_interfaces(
             name,

@@ -12,7 +12,7 @@ from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Conflict
-from chyves.model import layout, network
+from chyves.model import boot, layout, network
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.selector import check_new_names
@@ -54,6 +54,11 @@ def rename_guest(app: App, inventory: Inventory, guest: Guest, new: str) -> None
         zfs.rename(app.host, before, after)
         undo.pop_all()
     warn_of_paths(app, new, guest.config, layout.guest_mountpoint(guest.pool, guest.name))
+    for other, first in boot.followers(guest.name, inventory.guests).items():
+        after_it = ",".join((*first, new))
+        app.report.warn(
+            f"{other} still comes after {guest.name}: chyves {other} set rcboot_after={after_it}"
+        )
     disks = [disk.name.removeprefix(before) for disk in inventory.disks(guest)]
     zfs.wait_for_nodes(app.host, [after + disk for disk in disks])
     app.report.done(guest.name, f"renamed to {new}", new=new)

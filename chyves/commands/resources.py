@@ -15,6 +15,8 @@ from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
 from chyves.model import kinds, layout
 
+UEFI_FIRMWARE = "uefi_firmware"
+
 WORDS = "list|import <source>|rename <name> <new>|delete <name>"
 
 checksum_option = click.option(
@@ -156,7 +158,7 @@ def _is_renamed(app: App, inventory: Inventory, kind: str, old: str, new: str) -
 
 def _rename(app: App, inventory: Inventory, kind: str, old: str, new: str) -> None:
     pool = _existing(app, inventory, kind, old)
-    _require_unused(inventory, kind, old)
+    _require_free(inventory, kind, old)
     require_new(inventory, kind, new)
     app.output.confirm(f"Rename {old} to {new}?")
     before = layout.resource_file(pool, kind, old)
@@ -179,13 +181,26 @@ def _link(app: App, before: str, also: str) -> None:
     app.host.path(also).hardlink_to(app.host.path(before))
 
 
-def _require_unused(inventory: Inventory, kind: str, name: str) -> None:
-    """Raise Conflict if a guest is set to boot with this firmware."""
-    users = [guest.name for guest in inventory.guests if guest.value("uefi_firmware") == name]
-    if kind == layout.FIRMWARE and users:
+def _require_free(inventory: Inventory, kind: str, name: str) -> None:
+    """Raise Conflict if a guest, also one of a pool that is offline, or a new one is set to boot
+    with this firmware; Precondition for the medium that is chyves' own."""
+    if kind == layout.ISO and name == "null.iso":
+        raise Precondition(
+            "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
+        )
+    if kind != layout.FIRMWARE:
+        return
+    guests = (*inventory.guests, *inventory.hidden)
+    users = [guest.name for guest in guests if guest.config.get(UEFI_FIRMWARE) == name]
+    if users:
         raise Conflict(
             f"guests boot with {name}: {', '.join(users)}",
-            hint="chyves <guest> set uefi_firmware=- lets go of it",
+            hint=f"chyves <guest> set {UEFI_FIRMWARE}=- lets go of it",
+        )
+    if inventory.defaults.get(UEFI_FIRMWARE) == name:
+        raise Conflict(
+            f"new guests boot with {name}",
+            hint=f"chyves defaults set {UEFI_FIRMWARE}=- lets go of it",
         )
 
 
@@ -208,11 +223,7 @@ def delete(app: App, kind: str, name: str) -> None:
         dataset = _unfinished(inventory, kind, name) or layout.resource_dataset(
             _existing(app, inventory, kind, name), kind, name
         )
-        if kind == "ISO" and name == "null.iso":
-            raise Precondition(
-                "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
-            )
-        _require_unused(inventory, kind, name)
+        _require_free(inventory, kind, name)
         app.output.confirm(f"Delete {name}?")
         with _in_use(name, layout.resource_file(inventory.primary().name, kind, name)):
             zfs.destroy(app.host, dataset, recursive=True)

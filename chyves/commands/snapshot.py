@@ -46,14 +46,20 @@ def take(app: App, label: str) -> None:
             held.enter_context(locks.guest_lock(app.host, guest.name))
         now = guests.statuses(app.host, [guest.name for guest in chosen])
         wanted = {name: label + LIVE if seen.is_live else label for name, seen in now.items()}
-        whole = [guest for guest in chosen if _may_have(app, inventory, guest, wanted[guest.name])]
+        roots = [layout.guest_dataset(guest.pool, guest.name) for guest in chosen]
+        taken = {snapshot.name for snapshot in zfs.snapshots(app.host, roots)} if roots else set()
+        whole = [
+            guest for guest in chosen if _may_have(app, inventory, guest, wanted[guest.name], taken)
+        ]
         for pool in dict.fromkeys(guest.pool for guest in whole):
             _take_on(app, [guest for guest in whole if guest.pool == pool], wanted)
 
 
-def _may_have(app: App, inventory: Inventory, guest: Guest, label: str) -> bool:
-    """Report a guest whose disks are of different times, or whose names leave no room for another
-    of this length."""
+def _may_have(
+    app: App, inventory: Inventory, guest: Guest, label: str, taken: Collection[str]
+) -> bool:
+    """Report a guest whose disks are of different times, whose names leave no room for another of
+    this length, or that has a snapshot of this name."""
     root = layout.guest_dataset(guest.pool, guest.name)
     with app.report.item(guest.name):
         guests.require_whole(guest.name, inventory.datasets.get(root))
@@ -64,6 +70,8 @@ def _may_have(app: App, inventory: Inventory, guest: Guest, label: str) -> bool:
                 f"the name of the snapshot is too long: {label}",
                 hint=f"at most {longest} characters",
             )
+        if any(f"{name}{label}" in taken for name in own):
+            raise Conflict(f"there is a snapshot {label} already", hint="take another name")
         return True
     return False
 
@@ -227,14 +235,14 @@ def _plan_rollback(
 
 
 def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
-    for snapshot in lost:
-        if snapshot.clones:
-            raise Conflict(
-                f"{snapshot.name} has clones: {', '.join(snapshot.clones)}",
-                hint="delete or promote the clones first",
-            )
-        if snapshot.holds:
-            raise Busy(f"{snapshot.name} is held", hint=f"zfs holds {snapshot.name}")
+    needed = [snapshot for snapshot in lost if snapshot.clones]
+    if needed:
+        cloned = (f"{one.name} has clones: {', '.join(one.clones)}" for one in needed)
+        raise Conflict("; ".join(cloned), hint="delete or promote the clones first")
+    held = [snapshot.name for snapshot in lost if snapshot.holds]
+    if held:
+        said = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held"
+        raise Busy(said, hint=f"zfs holds {held[0]}")
 
 
 def delete(app: App, label: str) -> None:

@@ -4,7 +4,6 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -140,7 +139,7 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     if (is_path or not (iso.startswith(".") or "/" in iso)) and app.host.path(path).is_file():
         return prepare.medium(app.host, path)
     hint = "chyves iso list shows what there is"
-    if not is_path and Path(iso).is_file():
+    if not is_path and app.host.path(app.host.absolute(iso)).is_file():
         hint = f"chyves <guest> start ./{iso} takes the file, chyves iso import {iso} keeps it"
     raise NotFound(f"no such ISO: {iso}", hint=hint)
 

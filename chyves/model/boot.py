@@ -86,6 +86,16 @@ def require_order(guest: Guest, everybody: Iterable[Guest]) -> list[str]:
     return [f"{name} is no guest: it is not waited for" for name in own.after if name not in known]
 
 
+def followers(name: str, everybody: Iterable[Guest]) -> dict[str, tuple[str, ...]]:
+    """Return the guests that come after another one, each with the others that it comes after."""
+    turns = (turn(guest)[0] for guest in everybody)
+    return {
+        one.name: tuple(other for other in one.after if other != name)
+        for one in turns
+        if name in one.after
+    }
+
+
 def starting(everything: Order) -> Order:
     """Return the part of an order that starts with the host, with a note for each guest that comes
     after one that does not."""

@@ -21,8 +21,8 @@ Owners = Mapping[str, Sequence[str]]
 
 class Change(NamedTuple):
     """What a verb comes to: steps to take on the host, properties to write into global.cfg and the
-    guest's file, sentences for the user; properties to drop from global.cfg, and a new default
-    bridge."""
+    guest's file, sentences for the user; properties to drop from global.cfg, a new default bridge,
+    and properties to drop from the guest's file."""
 
     steps: tuple[Step, ...] = ()
     globals: Mapping[str, str] = {}
@@ -30,6 +30,7 @@ class Change(NamedTuple):
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     default: str = ""
+    forgotten: tuple[str, ...] = ()
 
 
 class Bridge(NamedTuple):
@@ -272,8 +273,8 @@ def remove_interfaces(
     network: Associations,
     actual: Mapping[str, Interface],
 ) -> Change:
-    """Take interfaces from a guest: off the bridges, on the host and in the plan. A tap that
-    chyves made is destroyed.
+    """Take interfaces from a guest: off the bridges, on the host and in the plan, and what the
+    guest says of them. A tap that chyves made is destroyed.
 
     Raises NotFound if the guest does not have one of them, Busy if a tap is open.
     """
@@ -297,7 +298,13 @@ def remove_interfaces(
         if name in actual and actual[name].is_ours:
             planner.destroy(name)
     left = tuple(name for name in interfaces if name not in names)
-    return Change(tuple(planner.steps), globals_, {"net_ifaces": join_interfaces(left)})
+    forgotten = tuple(f"{name}_{word}" for name in names for word in ("mac", "mtu"))
+    return Change(
+        tuple(planner.steps),
+        globals_,
+        {"net_ifaces": join_interfaces(left)},
+        forgotten=forgotten,
+    )
 
 
 def rename_guest(

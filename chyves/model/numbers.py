@@ -111,6 +111,30 @@ def conflicts(
     return list(dict.fromkeys(found))
 
 
+def twice(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties of a guest that name what an earlier one does, where bhyve takes one of
+    each: a device of the host, a share, a console; with a sentence for each."""
+    found: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
+    for name, value in properties.items():
+        kind, _, number = name.rpartition("_")
+        if kind not in _NAMED or not number.isdigit():
+            continue
+        thing = re.fullmatch(_NAMED[kind], value)
+        if thing and (kind, thing[1]) in seen:
+            found[name] = f"{thing[1]} is what {seen[kind, thing[1]]} names already"
+        elif thing:
+            seen[kind, thing[1]] = name
+    return found
+
+
+_NAMED = {
+    "pcidev": r"passthru,(\d+/\d+/\d+)(?:,.*)?",
+    "virtio_9p": "([^=]+)=.*",
+    "virtio_console": "(.+)",
+}
+
+
 def next_tap(taken: Taken, offset: int) -> str:
     """Return the tap for a new interface: one above the highest, and not below the offset."""
     return f"tap{_next([*taken.interfaces, *taken.elsewhere], 'tap', offset, IF_MAXUNIT)}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chyves.errors import Invalid
-from chyves.model import grub, hostchecks
+from chyves.model import grub, hostchecks, numbers
 from chyves.model.bhyve import (
     PASSWORDS_SINCE,
     Media,
@@ -149,6 +149,12 @@ def _is_runnable(case: Case) -> Iterator[Problem]:
         yield Problem(outdated.message, outdated.hint)
 
 
+def _has_nothing_twice(case: Case) -> Iterator[Problem]:
+    """Of two that are one bhyve takes the first, or does not start."""
+    for name, again in numbers.twice(case.guest.config).items():
+        yield Problem(f"{name}: {again}", f"chyves {case.guest.name} unset {name}")
+
+
 def _fits_the_host(case: Case) -> Iterator[Problem]:
     for check in (
         hostchecks.fits_the_processor,
@@ -270,6 +276,7 @@ def _how_to_find(path: str) -> str:
 
 CHECKS: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     _is_runnable,
+    _has_nothing_twice,
     _fits_the_host,
     _has_something_to_boot,
     _has_its_loader,

@@ -26,7 +26,9 @@ _TABLE = (*POOL_PROPERTIES, *GLOBAL_PROPERTIES, *GUEST_PROPERTIES)
 _BY_SCOPE = {scope: tuple(row for row in _TABLE if scope in row.initial) for scope in Scope}
 _BY_NAME = {scope: {row.name: row for row in rows} for scope, rows in _BY_SCOPE.items()}
 _NUMBERED = {
-    scope: [(row.name.replace("{n}", "[0-9]{1,5}"), row) for row in rows if "{n}" in row.name]
+    scope: [
+        (row.name.replace("{n}", "(?:0|[1-9][0-9]{0,4})"), row) for row in rows if "{n}" in row.name
+    ]
     for scope, rows in _BY_SCOPE.items()
 }
 
@@ -142,6 +144,10 @@ def validate(
     taken = numbers.conflicts(context.taken, context.guest, properties, [name])
     if taken:
         raise Conflict(f"{name}: {', '.join(taken)}", hint="each guest needs its own")
+    others = {key: kept for key, kept in context.current.items() if key != name}
+    again = numbers.twice({**others, name: value}).get(name)
+    if again:
+        raise Conflict(f"{name}: {again}", hint="name another one, or unset that one first")
     effect = row.effect if row.effect is Effect.READ_ONLY else None
     main = Assignment(name, value, _note(name, value, context), effect)
     return [*_brought_along(row, value, context), main]

@@ -75,3 +75,14 @@ def test_a_family_on_a_full_pool_can_be_deleted(chyves: Chyves) -> None:
     chyves("base delete force --yes -q")
     assert names(chyves) == set()
     assert chyves.datasets() == {GUESTS}
+
+
+def test_all_that_is_cloned_from_a_guest_is_named(guests: Chyves) -> None:
+    guests("web snapshot @one -q")
+    for line in ("web clone new -cu", "web clone old,older -cu @one", "web snapshot @two"):
+        guests(f"{line} -q")
+    for line in ("web delete --yes", "web disk delete disk0 --yes", "web move pool2"):
+        guests("dataset pool2 install -q") if line.startswith("web move") else None
+        why = guests.refused(line, code=Exit.CONFLICT).splitlines()[0]
+        named = set(why.rpartition(": ")[2].split(", "))
+        assert named == {"new", "old", "older"}, line

@@ -460,3 +460,26 @@ class TestBridgesSetAsProperties:
         lose_interface(World(guests.directory), "vlan7")
         said = guests("global set bridge0_phy_attach=vlan7 tap_start_offset=60").out
         assert said == "global: set bridge0_phy_attach=vlan7 tap_start_offset=60\n"
+
+
+def test_what_is_said_of_an_interface_goes_with_it(guests: Chyves) -> None:
+    guests("network web add tap7 -q")
+    guests("web set tap7_mac=58:9c:fc:00:00:07 tap7_mtu=1400 tap50_mtu=1400 -q")
+    guests("network web remove tap7 -q")
+    left = [name for name in guests.json("web get all")["web"] if name.startswith("tap")]
+    assert left == ["tap50_mtu"]
+    guests("network db add tap7 -q")
+    guests("db set tap7_mac=58:9c:fc:00:00:07 -q")
+
+
+@pytest.mark.parametrize("line", ["network web add tap", "network web remove tap50"])
+def test_a_template_gets_and_loses_no_interface(line: str, guests: Chyves) -> None:
+    guests("web set template=yes -q")
+    why = "web: a template is read-only\nhint: chyves web set template=no comes first"
+    assert guests.refused(f"{line} --dry-run", code=Exit.PRECONDITION) == why
+    assert guests.refused(line, code=Exit.PRECONDITION) == why
+
+
+def test_attached_to_nothing_is_private(guests: Chyves) -> None:
+    assert guests("network bridge0 attach private").out == "bridge0: private\n"
+    assert "bridge0_phy_attach=private" in plan(guests)

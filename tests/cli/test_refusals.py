@@ -168,11 +168,9 @@ def test_what_is_not_there(line: str, why: str, stocked: Chyves) -> None:
         ("web create 1M", "web: guest web exists already"),
         ("dataset tank install", "tank: chyves is already set up on tank"),
         ("web snapshot @one", "web: there is a snapshot @one already"),
-        ("web,db snapshot @one", "web,db: there is a snapshot @one already"),
         ("web rename db --yes", "web: guest db exists already"),
         ("iso import SOURCE/a.img", "a.img: there is a ISO resource a.img already"),
         ("iso rename a.img a.img --yes", "a.img: there is a ISO resource a.img already"),
-        ("iso rename null.iso a.img --yes", "null.iso: there is a ISO resource a.img already"),
         ("network web add tap50", "web: web has tap50 already"),
         ("network web add tap51", "web: tap51 belongs to guest db"),
         ("network bridge3 join tap50", "bridge3: tap50 belongs to bridge0"),
@@ -444,6 +442,35 @@ def test_what_others_depend_on(stocked: Chyves) -> None:
     stocked.run("zfs", "hold", "keep", "tank/chyves/guests/web@two")
     why = stocked.refused("web snapshot delete @two --yes", code=Exit.BUSY)
     assert "tank/chyves/guests/web@two is held" in why
+
+
+def test_a_firmware_that_guests_of_elsewhere_or_new_ones_boot_with(stocked: Chyves) -> None:
+    stocked("dataset pool2 install -q")
+    stocked("far create 1M pool2 -q")
+    stocked("far set uefi_firmware=a.img -q")
+    stocked("dataset pool2 offline -q")
+    for line in ("firmware delete a.img --yes", "firmware rename a.img b.img --yes"):
+        why = stocked.refused(line, code=Exit.CONFLICT)
+        assert why.startswith("a.img: guests boot with a.img: far\n")
+    stocked("dataset pool2 online -q")
+    stocked("far set uefi_firmware=- -q")
+    stocked("defaults set uefi_firmware=a.img -q")
+    assert stocked.refused("firmware delete a.img --yes", code=Exit.CONFLICT) == (
+        "a.img: new guests boot with a.img\nhint: chyves defaults set uefi_firmware=- lets go of it"
+    )
+
+
+@pytest.mark.parametrize("line", ["iso delete null.iso --yes", "iso rename null.iso x --yes"])
+def test_the_medium_of_chyves_itself_stays(line: str, stocked: Chyves) -> None:
+    before = stocked.state()
+    why = stocked.refused(line, code=Exit.PRECONDITION)
+    assert why.startswith("null.iso: null.iso belongs to chyves")
+    assert stocked.state() == before
+
+
+def test_a_clone_of_two_kinds(guests: Chyves) -> None:
+    why = guests.refused("web clone new -ie -cu", code=Exit.USAGE)
+    assert why == "-ie and -cu exclude each other\nhint: say one of them"
 
 
 def test_the_administrators_network_is_left_alone(guests: Chyves) -> None:

@@ -85,3 +85,17 @@ def test_a_running_guest_is_refused(chyves: Chyves) -> None:
     with guest_runs(chyves, "web"):
         assert "stop" in chyves("web rename shop -y", code=5).err
     assert names(chyves) == ["web"]
+
+
+def test_who_comes_after_it_is_named(guests: Chyves) -> None:
+    guests("mail create 1M -q")
+    guests("db set rcboot_after=mail,web -q")
+    done = guests("web rename www --yes")
+    assert done.said == [
+        "chyves: db still comes after web: chyves db set rcboot_after=mail,www",
+    ]
+    guests("db set rcboot_after=mail,www -q")
+    assert guests("www delete --yes").said == [
+        "chyves: db came after www, which is gone: chyves db set rcboot_after=mail",
+    ]
+    assert guests("db,mail delete --yes").said == []

@@ -140,3 +140,40 @@ def test_lines_that_chyves_does_not_know_are_kept_to_the_byte(guests: Chyves) ->
     guests("web set cpu=2 -q")
     assert path.read_bytes().startswith(strange.replace(b"cpu=7", b"cpu=2"))
     assert b"cpu=1\n" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("virtio_console_0=a virtio_console_1=a", "virtio_console_1: a is what virtio_console_0"),
+        ("virtio_9p_0=src=/a virtio_9p_7=src=/b", "virtio_9p_7: src is what virtio_9p_0"),
+        (
+            "pcidev_2=passthru,7/0/0 pcidev_1=passthru,7/0/0,rom=x",
+            "pcidev_1: 7/0/0 is what pcidev_2",
+        ),
+    ],
+)
+def test_what_a_guest_can_name_once(line: str, what: str, guests: Chyves) -> None:
+    before = guests.state()
+    why = guests.refused(f"web set {line}", code=Exit.CONFLICT)
+    assert why.startswith(f"web: {what} names already\nhint: ")
+    assert guests.state() == before
+    config = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    config.write_text(config.read_text() + "".join(f"{word}\n" for word in line.split()))
+    for start in ("web start --dry-run", "web start"):
+        assert f"{what} names already" in guests(start, code=Exit.PRECONDITION).err
+    guests(f"web unset {what.partition(':')[0]} -q")
+    guests(f"web set {line.split()[0]} -q")
+
+
+@pytest.mark.parametrize("name", ["tap050_mac", "pcidev_01", "disk00_notes"])
+def test_a_number_has_no_zero_in_front(name: str, guests: Chyves) -> None:
+    why = guests.refused(f"web set {name}=58:9c:fc:00:00:07", code=Exit.NOT_FOUND)
+    assert why.startswith(f"web: no such property: {name}\n")
+
+
+def test_a_bridge_that_cannot_be_leads_nowhere(guests: Chyves) -> None:
+    for name, code in (("bridge01", Exit.NOT_FOUND), ("bridge99999", Exit.USAGE)):
+        guests.refused(f"global set {name}_phy_attach=private", code=code)
+    assert "bridge0\t" in guests("list bridges -H").out
+    assert len(guests("list bridges -H").out.splitlines()) == 1

@@ -128,3 +128,16 @@ def test_a_guest_whose_snapshot_has_too_long_a_name_says_how_it_can_go(guests: C
     done = guests("web delete -y", code=Exit.USAGE)
     assert done.said[0].endswith("name is too long")
     assert done.said[1].endswith("chyves web rename <shorter>")
+
+
+def test_one_that_has_a_snapshot_of_that_name_keeps_no_other_from_it(guests: Chyves) -> None:
+    guests("web snapshot @one -q")
+    dry = guests("web,db snapshot @one --dry-run", code=Exit.CONFLICT)
+    done = guests("web,db snapshot @one", code=Exit.CONFLICT)
+    assert done.out == "db: snapshot @one taken\n"
+    assert done.said == [
+        "chyves: web: there is a snapshot @one already",
+        "hint: take another name",
+    ]
+    assert dry.said == done.said
+    assert dry.out == done.out + "zfs snapshot -r tank/chyves/guests/db@one\n"

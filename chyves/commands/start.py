@@ -4,6 +4,7 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -139,8 +140,10 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     if (is_path or not (iso.startswith(".") or "/" in iso)) and app.host.path(path).is_file():
         return prepare.medium(app.host, path)
     hint = "chyves iso list shows what there is"
-    if not is_path and app.host.path(app.host.absolute(iso)).is_file():
-        hint = f"chyves <guest> start ./{iso} takes the file, chyves iso import {iso} keeps it"
+    if not is_path and Path(iso).is_file():
+        hint = f"chyves iso import {iso} keeps it"
+        if app.host.path(app.host.absolute(iso)).is_file():
+            hint = f"chyves <guest> start ./{iso} takes the file, {hint}"
     raise NotFound(f"no such ISO: {iso}", hint=hint)
 
 

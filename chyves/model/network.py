@@ -298,7 +298,8 @@ def remove_interfaces(
         if name in actual and actual[name].is_ours:
             planner.destroy(name)
     left = tuple(name for name in interfaces if name not in names)
-    forgotten = tuple(f"{name}_{word}" for name in names for word in ("mac", "mtu"))
+    taps = [name for name in names if name.startswith("tap")]
+    forgotten = tuple(f"{tap}_{word}" for tap in taps for word in ("mac", "mtu"))
     return Change(
         tuple(planner.steps),
         globals_,

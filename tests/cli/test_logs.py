@@ -13,6 +13,7 @@ import pytest
 
 from chyves.backend import log
 from chyves.errors import Exit
+from chyves.simulator import faults
 from chyves.simulator.control import fill
 from chyves.simulator.world import World
 from tests.cli.conftest import UNLOGGED, Chyves
@@ -59,11 +60,13 @@ def test_who_said_what_and_what_became_of_it(guests: Chyves) -> None:
 
 
 def test_failures_with_what_the_programs_said(guests: Chyves) -> None:
+    before = len(guests.commands())
     guests("web snapshot @one -q")
-    _, ran, said, became = news(guests, "web snapshot @one", folder=WEB, code=Exit.CONFLICT)
-    assert ran == "[3] web: zfs snapshot -r tank/chyves/guests/web@one"
-    assert said.startswith("[3] web: zfs ended with 1: cannot create snapshot 'tank/chyves/")
-    assert became == "[1] web: failed: there is a snapshot @one already"
+    faults.order(World(guests.directory), "fail", len(guests.commands()) - before)
+    _, ran, said, became = news(guests, "web snapshot @two", folder=WEB, code=Exit.HOST)
+    assert ran == "[3] web: zfs snapshot -r tank/chyves/guests/web@two"
+    assert said.startswith("[3] web: zfs ended with ")
+    assert became.startswith("[1] web: failed: ")
     assert news(guests, "nobody delete", code=Exit.NOT_FOUND) == [
         "[1] root for alice: chyves nobody delete",
         "[1] failed: no such guest: nobody",

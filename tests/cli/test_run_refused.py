@@ -82,6 +82,12 @@ def test_a_file_that_is_no_iso_resource(runs: Runs) -> None:
     with chdir(file.parent):
         complaint, hint = refused(runs, Exit.NOT_FOUND, "web start x.iso")
     assert complaint == "no such ISO: x.iso"
+    assert hint == "chyves iso import x.iso keeps it"
+    there = runs.chyves.host.path(str(file))
+    there.parent.mkdir(parents=True)
+    there.touch()
+    with chdir(file.parent):
+        _, hint = refused(runs, Exit.NOT_FOUND, "web start x.iso")
     assert hint == "chyves <guest> start ./x.iso takes the file, chyves iso import x.iso keeps it"
 
 

@@ -22,7 +22,7 @@ from itertools import chain
 from pathlib import Path
 
 from tests.guests.linux import MissingPackages, tiny_linux
-from tests.lab import machine, recipe, warm
+from tests.lab import machine, recipe
 from tests.lab.contract.compare import RECORDED, disagreements, load_recorded
 from tests.lab.contract.recording import load
 from tests.lab.histories import gather
@@ -73,7 +73,6 @@ def _inside(built: Built, release: str, command: Sequence[str], out: Path) -> in
         "PYTHONPATH": "/opt/lab/python",
     }
     out.mkdir(exist_ok=True)
-    warm.compile_library(out)
     return machine.run(
         built,
         command,

@@ -67,7 +67,7 @@ def cache() -> Path:
 def key() -> str:
     """Name the inputs: what is built is kept until one of them changes."""
     digest = hashlib.sha256()
-    for source in ("recipe.py", "init.sh", "start.sh", "nodes.c"):
+    for source in ("recipe.py", "init.sh", "start.sh", "nodes.c", "warm.c"):
         digest.update((HERE / source).read_bytes())
     return digest.hexdigest()[:12]
 
@@ -277,8 +277,10 @@ class _Steps:
         (lab / "python" / "libzfs_core").symlink_to("/usr/lib/python3/dist-packages/libzfs_core")
         shutil.copy(HERE / "start.sh", lab / "start")
         (lab / "start").chmod(0o755)
-        flags = ("-O2", "-Wall", "-Wextra", "-Werror")
-        self.run("gcc-12", *flags, "-o", str(lab / "nodes"), str(HERE / "nodes.c"))
+        compiler = ("gcc-12", "-O2", "-Wall", "-Wextra", "-Werror")
+        self.run(*compiler, "-o", str(lab / "nodes"), str(HERE / "nodes.c"))
+        library = (str(lab / "warm.so"), str(HERE / "warm.c"))
+        self.run(*compiler, "-shared", "-fPIC", "-o", *library)
         self._let_find_libraries(tree)
         (self.home / release).mkdir(exist_ok=True)
         tree.rename(self.home / release / "tree")

@@ -134,9 +134,10 @@ def _replay(built: Built, release: str, out: Path) -> int:
     tried = (*PYTEST, *plugins, "-q", *COMMAND_LINE)
     with (out / "tests.log").open("w") as log:
         subprocess.run(tried, env=environment, stdout=log, stderr=log, check=False)
-    count = gather(seen, out / "histories.jsonl")
+    chosen, all_ = gather(seen, out / "histories.jsonl")
     shutil.rmtree(seen)
-    print(f"{release}: {count} histories of simulated hosts of FreeBSD {freebsd}", flush=True)
+    said = f"{chosen} histories, out of {all_} of simulated hosts of FreeBSD {freebsd}"
+    print(f"{release}: {said}", flush=True)
     return _inside(built, release, (*REPLAY, f"{machine.OUT}/histories.jsonl"), out)
 
 

@@ -10,8 +10,10 @@ of hosts whose test wants none.
 import io
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,12 @@ from chyves.simulator.zfs import zpool as simulated_zpool
 from tests.lab.contract.session import Step, text_of
 
 FILE = "history.jsonl"
+
+LOOKS = {"get", "holds", "list", "version"}
+"""Verbs of zfs and zpool that change nothing."""
+
+Turn = tuple[str, str, int, str]
+"""What was changed before, what is asked, the exit code and the complaint."""
 
 
 class History(NamedTuple):
@@ -85,17 +93,53 @@ def _let_see(file: Path) -> None:
         os.link(file, Path(os.environ["CHYVES_HISTORIES"], str(status.st_ino)))
 
 
-def gather(directory: Path, target: Path) -> int:
-    """Write the histories of a directory into one file, a line each, and return how many they are:
-    none that another begins with, and those that begin alike one behind the other."""
+def gather(directory: Path, target: Path) -> tuple[int, int]:
+    """Write those histories of a directory into one file, a line each, that together have all that
+    is in any of them, and those that begin alike one behind the other. Return how many these are,
+    and how many there were, without those that another begins with."""
     found = sorted((read(file.read_text()) for file in directory.iterdir()), key=_asked)
     longest = [
         history
         for history, following in zip(found, [*found[1:], None], strict=True)
         if following is None or not _begins(following, history)
     ]
-    target.write_text("".join(json.dumps(history) + "\n" for history in longest))
-    return len(longest)
+    chosen = _cover([_turns(history) for history in longest])
+    lines = (json.dumps(longest[place]) + "\n" for place in sorted(chosen))
+    target.write_text("".join(lines))
+    return len(chosen), len(longest)
+
+
+def _cover(parts: Sequence[frozenset[Turn]]) -> list[int]:
+    """Return the places of a few of the sets that have all members of all of them: each time the
+    one with most that is new."""
+    left = set().union(*parts)
+    heap = [(-len(part), place) for place, part in enumerate(parts)]
+    heapify(heap)
+    chosen = []
+    while left:
+        _, place = heappop(heap)
+        new = len(parts[place] & left)
+        if heap and -heap[0][0] > new:
+            heappush(heap, (-new, place))
+            continue
+        left -= parts[place]
+        chosen.append(place)
+    return chosen
+
+
+def _turns(history: History) -> frozenset[Turn]:
+    """Return what was asked in a history, with how it ended and what was changed before, whatever
+    guests, snapshots and sizes are called."""
+    found, before = set(), ""
+    for argv, answer in history.steps:
+        shape = _NAMES.sub("N", " ".join(argv))
+        found.add((before, shape, answer.code, _NAMES.sub("N", answer.err)))
+        if argv[1] not in LOOKS:
+            before = shape
+    return frozenset(found)
+
+
+_NAMES = re.compile(r"(?<=guests/)[\w.-]+|@[\w.%,-]+|[0-9a-f-]{36}|\d+[KMGT]?")
 
 
 def read(text: str) -> History:

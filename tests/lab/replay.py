@@ -12,14 +12,12 @@ from pathlib import Path
 from tests.lab import warm
 from tests.lab.contract.compare import agrees
 from tests.lab.contract.session import Step, text_of
-from tests.lab.histories import History, read
+from tests.lab.histories import LOOKS, History, read
 
 ROOT = "/run/host"
 """Below which the filesystems are mounted."""
 
 POOLS = Path("/run/pools")
-
-LOOKS = {"get", "holds", "list", "version"}
 
 Past = tuple[object, ...]
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,17 +130,23 @@ def _cover(parts: Sequence[frozenset[Turn]]) -> list[int]:
 
 def _turns(history: History) -> frozenset[Turn]:
     """Return what was asked in a history, with how it ended and what was changed before, whatever
-    guests, snapshots and sizes are called."""
+    pools, guests, media, snapshots and sizes are called, and however many are named."""
+    pools = (rf"\b{re.escape(pool)}\b" for pool in history.pools)
+    names = re.compile("|".join([*pools, _NAMES]))
     found, before = set(), ""
     for argv, answer in history.steps:
-        shape = _NAMES.sub("N", " ".join(argv))
-        found.add((before, shape, answer.code, _NAMES.sub("N", answer.err)))
+        words = [names.sub("N", word) for word in argv]
+        shape = " ".join(word for word, _ in groupby(words))
+        found.add((before, shape, answer.code, names.sub("N", answer.err)))
         if argv[1] not in LOOKS:
             before = shape
     return frozenset(found)
 
 
-_NAMES = re.compile(r"(?<=guests/)[\w.-]+|@[\w.%,-]+|[0-9a-f-]{36}|\d+[KMGT]?")
+_NAMES = (
+    r"(?<=guests/)[\w.-]+|(?<=ISO/)[\w./-]+|(?<=Firmware/)[\w./-]+|(?<=[.]new-)[\w.-]+"
+    r"|(?<=[.]deleted-)[\w.-]+|@[\w.%,-]+|[0-9a-f-]{36}|\d+[KMGT]?"
+)
 
 
 def read(text: str) -> History:

@@ -61,7 +61,7 @@ class Replay:
     def _ask(self, argv: tuple[str, ...]) -> Step:
         self.asked += 1
         stdin = b""
-        if argv[1] == "receive":  # what was not sent, as a test let it fail, is not there to receive
+        if argv[1] == "receive":  # what a test let nobody send is not there
             stdin, self._stream = self._stream, b""
         code, out, err = warm.run(argv, stdin)
         if argv[1] == "send" and "-n" not in argv:

@@ -13,6 +13,8 @@ def main() -> None:
 
     if sys.stdout is None:  # its descriptor was closed by whoever started this
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     codecs.register_error("chyves", _unprintable)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="chyves")

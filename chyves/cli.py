@@ -83,7 +83,8 @@ class Root(Lazy):
                 or f"if it is a guest: chyves {word} <verb>; see also 'chyves help'",
             )
         ctx.obj.selector = word
-        return word, Verbs(word, add_help_option=True, options_metavar=""), args[1:]
+        verbs = Verbs(word, params=_options(), add_help_option=True, options_metavar="")
+        return word, verbs, args[1:]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from chyves.commands.completion import selectors  # needed by a shell only
@@ -91,14 +92,20 @@ class Root(Lazy):
         return [*super().shell_complete(ctx, incomplete), *selectors(ctx.obj, incomplete)]
 
 
-def _root() -> Root:
-    from chyves.commands.options import changing_options, reading_options, simulate_option
+def _options() -> list[click.Parameter]:
+    """Return the options that may stand before a command or verb, and behind it."""
+    from chyves.commands.options import changing_options, reading_options
 
-    options: list[click.Parameter] = [simulate_option(), *changing_options(), *reading_options()]
-    unique = {option.name: option for option in options}
+    options = [*changing_options(), *reading_options()]
+    return list({option.name: option for option in options}.values())
+
+
+def _root() -> Root:
+    from chyves.commands.options import simulate_option
+
     return Root(
         "chyves",
-        params=list(unique.values()),
+        params=[simulate_option(), *_options()],
         add_help_option=False,
         context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         invoke_without_command=True,
@@ -176,7 +183,8 @@ def _usage(error: click.ClickException) -> Invalid:
     if isinstance(error, click.UsageError) and error.ctx:
         word = error.ctx.info_name or ""
         hint = in_hint(word) if forms_of(word) else "'chyves help' shows all"
-    return Invalid(error.format_message().rstrip("."), hint=hint)
+    said = " ".join(error.format_message().split())  # click's lists of choices have lines
+    return Invalid(said.rstrip("."), hint=hint)
 
 
 def _interrupted(app: App) -> int:

@@ -2,6 +2,7 @@
 """For people and for machines: what is printed, and where. Data on stdout, talk on stderr."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,8 +53,7 @@ class Output:
     def say(self, text: str) -> None:
         """Tell a person what happens; not with -q."""
         if not self.quiet:
-            sys.stdout.flush()
-            sys.stderr.write(f"{_talk(text)}\n")
+            _tell(f"{text}\n")
 
     def detail(self, text: str) -> None:
         """Tell more, with -v."""
@@ -62,11 +62,10 @@ class Output:
 
     def complain(self, error: ChyvesError, about: str = "") -> None:
         """Tell of a failure, even with -q."""
-        sys.stdout.flush()
         prefix = f"chyves: {about}: " if about else "chyves: "
-        sys.stderr.write(_talk(f"{prefix}{error.message}\n"))
+        _tell(f"{prefix}{error.message}\n")
         if error.hint:
-            sys.stderr.write(_talk(f"hint: {error.hint}\n"))
+            _tell(f"hint: {error.hint}\n")
 
     def table(
         self, headers: Sequence[str], rows: Sequence[Row], *, cut: int = 0, paged: bool = False
@@ -150,6 +149,15 @@ class Output:
         sys.stdout.flush()
         if not click.confirm(question, default=False, err=True):
             raise NotPermitted("not done")
+
+
+def _tell(text: str) -> None:
+    """Write a line to a person, behind the data so far. Nobody to hear it is no reason to stop."""
+    sys.stdout.flush()
+    try:
+        sys.stderr.write(_talk(text))
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _talk(text: str) -> str:

@@ -17,7 +17,7 @@ from chyves.backend.host import Host
 from chyves.backend.processes import Work, bhyve_pids, work_on_vms
 from chyves.backend.run import PIPE
 from chyves.backend.supervisor import FORCE
-from chyves.errors import Busy, HostError, Precondition
+from chyves.errors import Busy, ChyvesError, HostError, Precondition
 from chyves.model import layout
 from chyves.model.holding import Holding, kept_holding
 
@@ -161,6 +161,48 @@ class Ended(HostError):
     """A guest that was started has ended already."""
 
 
+class Underway:
+    """A guest that another command is starting."""
+
+    def __init__(self, host: Host, guest: str) -> None:
+        self._host = host
+        self._guest = guest
+
+    def close(self) -> None:
+        """The guest goes on."""
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the guest runs and return the pid of bhyve, so many seconds at most.
+
+        Raises Precondition if its loader waits at a prompt, Ended if it ended, with why.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            now = status(self._host, self._guest)
+            if now.phase == "running" and now.bhyve:
+                return now.bhyve
+            if not now.is_live:
+                raise Ended(
+                    f"did not stay up: {now.reason}", hint=f"see {layout.bhyve_log(self._guest)}"
+                )
+            if time.monotonic() >= deadline:
+                raise not_up(self._guest, now.phase, seconds, now.reason)
+            time.sleep(0.1)
+
+
+def not_up(guest: str, phase: str, seconds: float, reason: str = "") -> ChyvesError:
+    """Return why a guest that was started does not run after so many seconds."""
+    if phase == "loading":
+        return Precondition(
+            "its loader waits at a prompt: nothing to boot?",
+            hint=f"look with 'chyves {guest} console', or end it with 'chyves {guest} stop'",
+        )
+    return HostError(
+        f"not running after {seconds:.0f} seconds (phase {phase}{reason and f': {reason}'})",
+        hint=f"see 'chyves {guest} console' and {layout.bhyve_log(guest)}",
+    )
+
+
 class Launch:
     """A supervisor that was started, and what it reports."""
 
@@ -199,11 +241,12 @@ class Launch:
         One that waits for a VNC client does not come so far: it is given a moment to fail instead.
         Raises Precondition if its loader waits at a prompt, Ended if it ended, with why.
         """
-        phase = "starting"
+        phase, reason = "starting", ""
         deadline = max(self._began + seconds, time.monotonic() + LEAST_SECONDS)
         while time.monotonic() < deadline:
             for event in self._events(0.02 if phase == "running" else 1.0):
                 phase, pid, since = event["phase"], event["pid"], time.monotonic()
+                reason = event.get("reason") or reason
                 if phase in ("failed", "stopped"):
                     raise Ended(
                         f"did not stay up: {event['reason']}",
@@ -211,16 +254,7 @@ class Launch:
                     )
             if phase == "running" and self._is_up(pid, time.monotonic() - since):
                 return int(pid)
-        if phase == "loading":
-            raise Precondition(
-                "its loader waits at a prompt: nothing to boot?",
-                hint=f"look with 'chyves {self._guest} console', or end it with "
-                f"'chyves {self._guest} stop'",
-            )
-        raise HostError(
-            f"not running after {seconds:.0f} seconds (phase {phase})",
-            hint=f"see 'chyves {self._guest} console' and {layout.bhyve_log(self._guest)}",
-        )
+        raise not_up(self._guest, phase, seconds, reason)
 
     def _is_up(self, pid: int, seconds: float) -> bool:
         if self.waits_for_client and seconds > FAILING_SECONDS:

@@ -55,6 +55,11 @@ class Inventory(NamedTuple):
     def primary(self) -> Pool:
         """Return the primary pool. Raises Precondition if there is none, or more than one."""
         primaries = [pool for pool in self.pools if pool.role == layout.PoolRole.PRIMARY]
+        if not primaries and self.pools:
+            names = ", ".join(pool.name for pool in self.pools)
+            raise Precondition(
+                f"the primary pool is not here, only {names}", hint="zpool import shows what can be"
+            )
         if not primaries:
             raise Precondition(
                 "chyves is not set up on any pool", hint="chyves dataset <pool> install"
@@ -68,6 +73,12 @@ class Inventory(NamedTuple):
         """Raise Precondition unless there is a primary pool and all pools have this version."""
         self.primary()
         for pool in self.pools:
+            if not re.fullmatch("[0-9]{4}", pool.version):
+                raise Precondition(
+                    f"the dataset on {pool.name} is of no version: dataset_version={pool.version}",
+                    hint=f"put back {layout.pool_config(pool.name)}; snapshots have it in "
+                    f"{layout.root_mountpoint(pool.name)}/.config/.zfs/snapshot",
+                )
             if pool.version < layout.DATASET_VERSION:
                 raise Precondition(
                     f"the dataset on {pool.name} is of version {pool.version}, "

@@ -44,7 +44,8 @@ def settings(host: Host) -> Settings:
     globals_ = _read(host, layout.global_config(primary))
     if globals_.get("log_to_file", "yes") not in ("yes", "on"):
         return Settings(primary, "off")
-    return Settings(primary, globals_.get("log_mode") or "dual")
+    mode = globals_.get("log_mode")
+    return Settings(primary, mode if mode in ("host", "guest", "off") else "dual")
 
 
 def host_folder(host: Host, now: Settings) -> str:

@@ -200,10 +200,12 @@ def _guest_config(
     datasets: Mapping[str, zfs.Dataset],
     problems: list[str],
 ) -> ConfigFile | None:
-    """Read a guest's properties; a dataset without them is no guest."""
+    """Read a guest's properties; a dataset without them is no guest, and a file that lacks what
+    each guest has is damaged."""
     path = layout.guest_config(place.pool, place.guest)
     try:
-        return read_config(host, path)
+        config = read_config(host, path)
+        return config if "uuid" in config or "serial" in config else None
     except OSError as error:
         if dataset and not _has_properties(place, datasets):
             problems.append(f"{path}: {error.strerror}; is {dataset.name} mounted, or no guest?")

@@ -57,6 +57,13 @@ def install(app: App, pool: str) -> None:
     inventory = app.inventory
     role = "secondary" if _other_primary(inventory, pool) else "primary"
     _check(app, inventory, pool)
+    if role == "primary" and inventory.pools:
+        names = ", ".join(one.name for one in inventory.pools)
+        app.report.warn(
+            f"the primary pool that {names} belongs to is not here: with another one chyves works "
+            "with neither once it is back"
+        )
+        app.output.confirm(f"Make {pool} the primary pool for good?")
     have = set(inventory.datasets)
     for name, options in _datasets(pool, role):
         if name not in have:

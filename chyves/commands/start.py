@@ -68,6 +68,12 @@ def setting_for(
     return Setting(inventory, _facts(app, inventory, chosen), primary, media)
 
 
+COMING = ("starting", "loading", "restarting")
+"""Phases of a guest that is to run and does not yet."""
+
+Starting = guests.Launch | guests.Underway
+
+
 class Starter:
     """Starts guests one behind the other, and waits for them side by side: loaders take their time.
     What each takes of the memory is missing to the next. Failures are reported."""
@@ -75,7 +81,7 @@ class Starter:
     def __init__(self, app: App, setting: Setting) -> None:
         self._app = app
         self._setting = setting
-        self._launched: dict[str, tuple[Guest, guests.Launch]] = {}
+        self._launched: dict[str, tuple[Guest, Starting]] = {}
 
     def start(self, guest: Guest) -> None:
         """Start a guest, and do not wait until it runs."""
@@ -83,6 +89,7 @@ class Starter:
             launch = start_guest(self._app, self._setting, guest)
             if launch:
                 self._launched[guest.name] = guest, launch
+            if isinstance(launch, guests.Launch):
                 facts = hostchecks.without(guest, self._setting.facts)
                 self._setting = self._setting._replace(facts=facts)
 
@@ -99,14 +106,18 @@ class Starter:
             self.finish(name)
 
 
-def finish(app: App, guest: Guest, launch: guests.Launch, *, seconds: float | None = None) -> None:
-    """Wait until a guest that was launched runs, and report it. Raises why it does not."""
+def finish(app: App, guest: Guest, launch: Starting, *, seconds: float | None = None) -> None:
+    """Wait until a guest that is started, by this command or another, runs, and report it. Raises
+    why it does not."""
     with closing(launch):
         try:
             pid = launch.wait(SECONDS if seconds is None else seconds)
         except KeyboardInterrupt:
             app.output.say(f"{guest.name} goes on starting; chyves {guest.name} stop ends it")
             raise
+        if isinstance(launch, guests.Underway):
+            app.report.done(guest.name, f"already running (pid {pid})", changed=False)
+            return
         waits = ", waits for a VNC client" if launch.waits_for_client else ""
         app.report.done(guest.name, f"running (pid {pid}){waits}", pid=pid)
     run_harmless_hooks(app, "poststart", guest)
@@ -147,10 +158,12 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     raise NotFound(f"no such ISO: {iso}", hint=hint)
 
 
-def start_guest(app: App, setting: Setting, guest: Guest) -> guests.Launch | None:
-    """Start one guest; None if it runs already. Raises why it cannot run."""
+def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | None:
+    """Start one guest; None if it runs already, and is reported. Raises why it cannot run."""
     with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
         now = guests.settled(app.host, guest.name)
+        if now.phase in COMING and app.host.plan is None:
+            return guests.Underway(app.host, guest.name)
         if not now.is_down:
             _say_that_it_runs(app, guest.name, now)
             return None

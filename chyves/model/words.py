@@ -23,10 +23,18 @@ def near(word: str, known: Iterable[str], what: str) -> str:
 
 
 _IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
-_NAMED = re.compile(r"((?:password|secret|token|unique_id)=)[^\s'&]+", re.IGNORECASE)
+_NAMED = re.compile(
+    r"((?:\bpw|passwo?r?d|passphrase|secret|token|unique_id|api_?key)(?:\s*[=:]\s*)"
+    r"|--?passwo?r?d\s+)[^\s'&]+",
+    re.IGNORECASE,
+)
+_OWN_CLIENT = re.compile(r"(uefi_vnc_client_custom_cmd=)[^'\n]+")
+"""A command line of one's own is where a password is likely, written in whatever way."""
 
 
 def without_secrets(text: str) -> str:
     """Return a text that can be shown to others: without what stands for a user in a URL, and
     without values of what is named a password or token."""
-    return _NAMED.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
+    for secret in (_OWN_CLIENT, _NAMED):
+        text = secret.sub(r"\1***", text)
+    return _IN_URL.sub(r"\1***@", text)

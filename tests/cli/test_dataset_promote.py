@@ -7,7 +7,7 @@ import pytest
 
 from chyves.errors import Exit
 from chyves.simulator import faults
-from chyves.simulator.world import World
+from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
 from tests.cli.original import make_guest, make_pool, write
 from tests.cli.runs import Runs
@@ -149,3 +149,19 @@ def test_a_copy_that_was_killed_is_named(guests: Chyves) -> None:
     ]
     guests("dataset pool2 promote -y -q")
     assert guests("list").said == []
+
+
+def test_no_other_pool_takes_the_place_of_a_primary_one_that_is_away(tmp_path: Path) -> None:
+    World.make(tmp_path / "host", Machine(pools=dict.fromkeys(("tank", "pool2", "pool3"), 1 << 30)))
+    two = Chyves(tmp_path / "host")
+    two("dataset tank install -q")
+    two("dataset pool2 install -q")
+    two.run("zpool", "export", "tank")
+    before = two.state()
+    assert two.refused("mail create 1M pool2", code=Exit.PRECONDITION) == (
+        "the primary pool is not here, only pool2\nhint: zpool import shows what can be"
+    )
+    done = two("dataset pool3 install", code=Exit.NOT_PERMITTED)
+    assert done.said[0].startswith("chyves: the primary pool that pool2 belongs to is not here")
+    assert two.state() == before
+    assert two("dataset pool3 install --yes").out == "pool3: set up as primary pool\n"

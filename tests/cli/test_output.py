@@ -206,3 +206,33 @@ def test_only_the_first_lines_are_read(guests: Chyves) -> None:
 def test_output_that_is_closed_is_no_bug(guests: Chyves) -> None:
     done = process(guests, "list", preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_nobody_hears_what_is_said(close: bool, guests: Chyves) -> None:
+    """Neither where stderr is closed, nor where it is full: what is asked is done all the same."""
+
+    def deafen() -> None:
+        if close:
+            os.close(2)
+        else:
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+
+    for line, code in (("web,db set cpu=2", 0), ("nobody,db start", 3), ("db,web wait", 2)):
+        done = process(guests, *line.split(), preexec_fn=deafen)
+        assert done.returncode == code, line
+    assert [row["value"] for row in guests.json("list cpu")] == ["2", "2"]
+
+
+def test_options_may_stand_anywhere(guests: Chyves) -> None:
+    for line in ("-H web get cpu", "web -H get cpu", "web get -H cpu", "web get cpu -H"):
+        assert guests(line).out == "web\tcpu\t1\n"
+    assert guests("web --dry-run set cpu=2").out.startswith("web: set cpu=2\n")
+    assert guests("web get cpu").out == "web's cpu=1\n"
+
+
+def test_what_is_wrong_with_words_is_one_line(guests: Chyves) -> None:
+    assert guests.refused("web wait", code=Exit.USAGE).splitlines() == [
+        "Missing option '--for'. Choose from: running, stopped",
+        "hint: chyves <guest>[,...]|all wait --for running|stopped",
+    ]

@@ -278,6 +278,15 @@ def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.Monke
     assert runs.phase() == "loading"
     assert runs.chyves("list").out.splitlines()[1].split()[3] == "LOADING"
     assert "OK " in runs.terminal().expect("OK ")
+    again = runs.chyves("web start", code=Exit.PRECONDITION)
+    assert (again.out, again.said) == ("", done.said)
+
+
+def test_a_guest_that_another_command_starts_is_waited_for(runs: Runs) -> None:
+    first, second = (runs.process("web start") for _ in range(2))
+    said = sorted(process.communicate()[0] for process in (first, second))
+    pid = runs.seen()["pid"]
+    assert said == [f"web: already running (pid {pid})\n", f"web: running (pid {pid})\n"]
 
 
 def test_a_start_that_is_interrupted_says_what_goes_on(runs: Runs) -> None:

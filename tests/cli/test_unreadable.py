@@ -74,6 +74,24 @@ def test_a_file_that_is_lost_is_put_back(guests: Chyves) -> None:
     )
 
 
+@pytest.mark.parametrize("text", [b"", b"\n", b"# empty\n", bytes(range(256)) * 8])
+def test_a_file_that_is_damaged_is_as_one_that_is_lost(text: bytes, guests: Chyves) -> None:
+    guests.host.path("/chyves/tank/guests/web/.config/.cfg").write_bytes(text)
+    assert "web: its properties cannot be read; put back " in guests("list").err
+    done = guests("new create 1M", code=Exit.PRECONDITION)
+    assert "chyves: new: the properties of web cannot be read" in done.said
+    assert guests.json("list")[0]["name"] == "db"
+
+
+@pytest.mark.parametrize("version", ["", "abc", "5"])
+def test_a_pool_of_no_version(version: str, guests: Chyves) -> None:
+    config = guests.host.path("/chyves/tank/.config/pool.cfg")
+    text = config.read_text().replace("dataset_version=0005", f"dataset_version={version}")
+    config.write_text(text)
+    why = guests.refused("web set cpu=2", code=Exit.PRECONDITION)
+    assert "put back /chyves/tank/.config/pool.cfg" in why
+
+
 @pytest.mark.parametrize(
     ("file", "lines"),
     [

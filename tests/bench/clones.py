@@ -30,7 +30,7 @@ def report(chyves: Chyves, what: str, line: str) -> None:
 
 
 def main(guests: int) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         host = Path(directory, "host")
         World.make(host, Machine(pools={"tank": 64 << 30}))
         chyves = Chyves(host)

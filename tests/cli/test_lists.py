@@ -209,7 +209,8 @@ def test_a_name_on_two_pools_means_neither(selector: str, twice: Chyves) -> None
 
 def test_a_broken_file_is_shown_and_keeps_no_other_from_its_turn(guests: Chyves) -> None:
     file = guests.host.path("/chyves/tank/guests/db/.config/.cfg")
-    file.write_bytes(b"\xff\0junk\n=x\nno equals\ncpu=abc\nrcboot=often\ngroups=,, :x y,\n")
+    broken = b"\xff\0junk\n=x\nno equals\ncpu=abc\nrcboot=often\ngroups=,, :x y,\nserial=nmdm5\n"
+    file.write_bytes(broken)
     for line in ("list", "info -a", "list rcboot", "db get all", "list groups", "list clones"):
         assert guests(line).out
     assert "often" in guests("list").out

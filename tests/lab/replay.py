@@ -4,6 +4,7 @@ a simulated one (histories.py), and compare the answers. What only looks, and ha
 with the same past, is not asked again.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ class Replay:
                 continue
             self._known.add(known)
             real = self._ask(argv)
-            if not agrees(real, simulated._replace(near=True)):
+            if argv == ("zpool", "list"):  # for people, of pools of other sizes
+                continue
+            if not agrees(_without_sizes(real), _without_sizes(simulated)):
                 yield "\n".join([*done[-8:], f"$ {real.act}", f"real: {real}", f"not: {simulated}"])
             if not looks:
                 past = (hash(past), argv)
@@ -63,11 +66,25 @@ class Replay:
         stdin = b""
         if argv[1] == "receive":  # what a test let nobody send is not there
             stdin, self._stream = self._stream, b""
-        code, out, err = warm.run(argv, stdin)
+        code, out, err = warm.run(self._fitted(argv), stdin)
         if argv[1] == "send" and "-n" not in argv:
             self._stream, out = out, b""
         said, complaint = (text_of(each).replace(ROOT, "") for each in (out, err))
         return Step(" ".join(argv), code, said, complaint, near=True)
+
+    def _fitted(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a command that fills a pool so that it fills this one, which is a little larger."""
+        if argv[:2] != ("zfs", "set") or not argv[2].startswith("reservation="):
+            return argv
+        pool = argv[3].partition("/")[0]
+        free = text_of(warm.run(("zfs", "get", "-Hpo", "value", "available", pool))[1]).strip()
+        return (*argv[:2], f"reservation={free}", argv[3])
+
+
+def _without_sizes(answer: Step) -> Step:
+    """Leave out how much room is taken or left: what is written into files and volumes is in no
+    history. The contract compares that."""
+    return answer._replace(out=re.sub(r"\b\d{5,}\b", "N", answer.out), near=False)
 
 
 def _create(pool: str, size: int) -> None:

@@ -73,7 +73,7 @@ class Replay:
         return Step(" ".join(argv), code, said, complaint, near=True)
 
     def _fitted(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        """Return a command that fills a pool so that it fills this one, which is a little larger."""
+        """Return a command as it is, but one that fills a pool so that it fills the larger one."""
         if argv[:2] != ("zfs", "set") or not argv[2].startswith("reservation="):
             return argv
         pool = argv[3].partition("/")[0]

@@ -48,7 +48,14 @@ def promote(app: App, name: str) -> None:
                 _require_room(app, primary.name, new.name)
                 copied = _copy_all(app, parts, primary.name, new.name)
                 _switch(app, primary.name, new.name)
-            _complete(app, primary.name, new.name, copied)
+            try:
+                _complete(app, primary.name, new.name, copied)
+            except ChyvesError as error:
+                error.hint = (
+                    f"{new.name} is the primary pool already; once that is mended, "
+                    f"chyves dataset {new.name} promote completes it"
+                )
+                raise
         app.report.done(new.name, f"primary, in place of {primary.name}", old=primary.name)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from chyves.errors import Exit
 from chyves.simulator import faults
+from chyves.simulator.control import fill
 from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
 from tests.cli.original import make_guest, make_pool, write
@@ -165,3 +166,17 @@ def test_no_other_pool_takes_the_place_of_a_primary_one_that_is_away(tmp_path: P
     assert done.said[0].startswith("chyves: the primary pool that pool2 belongs to is not here")
     assert two.state() == before
     assert two("dataset pool3 install --yes").out == "pool3: set up as primary pool\n"
+
+
+def test_what_fails_behind_the_turning_point_says_so(two: Chyves) -> None:
+    fill(World(two.directory), "tank")
+    done = two("dataset pool2 promote", code=Exit.PRECONDITION)
+    why, hint = done.said[-2:]
+    assert why.startswith("chyves: pool2: cannot write /chyves/tank/.config/pool.cfg: ")
+    assert hint == (
+        "hint: pool2 is the primary pool already; once that is mended, "
+        "chyves dataset pool2 promote completes it"
+    )
+    assert roles(two) == {"pool2": "primary", "tank": "secondary"}
+    two.run("zfs", "set", "reservation=none", "tank/ballast")
+    assert two("dataset pool2 promote").out == "pool2: primary\n"

@@ -177,10 +177,19 @@ class Underway:
         Raises Precondition if its loader waits at a prompt, Ended if it ended, with why.
         """
         deadline = time.monotonic() + seconds
+        running_since = float("inf")
+        name = layout.vm_name(self._guest)
         while True:
             now = status(self._host, self._guest)
-            if now.phase == "running" and now.bhyve:
-                return now.bhyve
+            if now.phase == "running":
+                running_since = min(running_since, time.monotonic())
+                pid = bhyve_pids(self._host).get(name)
+                if pid:
+                    return pid
+                if time.monotonic() - running_since > FAILING_SECONDS and vmm.exists(
+                    self._host, name
+                ):
+                    return now.bhyve
             if not now.is_live:
                 raise Ended(
                     f"did not stay up: {now.reason}", hint=f"see {layout.bhyve_log(self._guest)}"

@@ -172,7 +172,8 @@ class Underway:
         """The guest goes on."""
 
     def wait(self, seconds: float) -> int:
-        """Wait until the guest runs and return the pid of bhyve, so many seconds at most.
+        """Wait until the guest runs and return the pid of bhyve, so many seconds at most. Should
+        its supervisor be killed meanwhile, it gets another one.
 
         Raises Precondition if its loader waits at a prompt, Ended if it ended, with why.
         """
@@ -180,15 +181,14 @@ class Underway:
         running_since = float("inf")
         name = layout.vm_name(self._guest)
         while True:
-            now = status(self._host, self._guest)
+            now = adopt(self._host, self._guest, status(self._host, self._guest))
+            pid = bhyve_pids(self._host).get(name)
+            if pid and now.phase in ("running", "unsupervised"):
+                return pid
             if now.phase == "running":
                 running_since = min(running_since, time.monotonic())
-                pid = bhyve_pids(self._host).get(name)
-                if pid:
-                    return pid
-                if time.monotonic() - running_since > FAILING_SECONDS and vmm.exists(
-                    self._host, name
-                ):
+                is_stable = time.monotonic() - running_since > FAILING_SECONDS
+                if is_stable and vmm.exists(self._host, name):
                     return now.bhyve
             if not now.is_live:
                 raise Ended(

@@ -162,10 +162,11 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | None:
     """Start one guest; None if it runs already, and is reported. Raises why it cannot run."""
     with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
         now = guests.settled(app.host, guest.name)
-        if now.phase in COMING and app.host.plan is None:
-            return guests.Underway(app.host, guest.name)
         if not now.is_down:
-            _say_that_it_runs(app, guest.name, now)
+            adopted = guests.adopt(app.host, guest.name, now)
+            if adopted.phase in COMING:
+                return guests.Underway(app.host, guest.name)
+            _say_that_it_runs(app, guest.name, now, adopted)
             return None
         if app.host.plan is None and wanted.wanted(app.host, guest.name) == wanted.OFF:
             raise Busy("was stopped before it ran")
@@ -231,9 +232,8 @@ def _revert(app: App, guest: Guest) -> None:
             app.output.say(f"{guest.name}: its disks went back to {label}")
 
 
-def _say_that_it_runs(app: App, name: str, before: guests.Status) -> None:
-    """Report a guest that needs no start; one that lost its supervisor gets a new one."""
-    now = guests.adopt(app.host, name, before)
+def _say_that_it_runs(app: App, name: str, before: guests.Status, now: guests.Status) -> None:
+    """Report a guest that needs no start; one that had lost its supervisor has a new one."""
     taken = now.phase != before.phase
     pid = now.bhyve or now.supervisor or before.bhyve
     what = f"already running (pid {pid}){', taken over' if taken else ''}"

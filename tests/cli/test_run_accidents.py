@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from chyves.backend import guests
-from chyves.errors import Exit
+from chyves.errors import Exit, Precondition
 from chyves.model import lifecycle
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
@@ -172,7 +172,7 @@ def test_a_loader_that_was_taken_over_is_followed_by_bhyve(
     runs.create()
     runs.chyves("web start", code=Exit.PRECONDITION)
     kill_supervisor(runs)
-    runs.chyves("web start")
+    runs.chyves("web start", code=Exit.PRECONDITION)
     assert runs.phase() == "loading"
     assert runs.chyves("web stop").out == "web: stopped\n"
     runs.assert_nothing_left()
@@ -242,6 +242,13 @@ def test_the_supervisor_is_killed_while_the_loader_waits(
     (loader,) = runs.programs()
     seen = runs.seen()
     assert (seen["phase"], seen["pid"]) == ("unsupervised", loader.pid)
+    with pytest.raises(Precondition, match="its loader waits"):
+        guests.Underway(runs.chyves.host, "web").wait(2)
+    assert runs.phase() == "loading"
+    kill_supervisor(runs)
+    done = runs.chyves("web start", code=Exit.PRECONDITION)
+    assert done.said[0] == "chyves: web: its loader waits at a prompt: nothing to boot?"
+    assert runs.phase() == "loading"
     assert runs.chyves("web stop force").out == "web: stopped\n"
     runs.assert_nothing_left()
 

@@ -15,6 +15,7 @@ from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import ChyvesError, Exit, Invalid
 from chyves.model.selector import is_selector
 from chyves.model.words import near
+from chyves.output import tell
 
 
 class Lazy(click.Group):
@@ -153,8 +154,8 @@ def _remind(app: App) -> None:
 def _unwritten(error: OSError) -> int:
     """Say that the output went nowhere: what was asked may have been done all the same."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.write(f"chyves: cannot write the output: {error.strerror}\n")
-    sys.stderr.write("hint: what was asked may have been done; look with chyves list\n")
+    tell(f"chyves: cannot write the output: {error.strerror}\n")
+    tell("hint: what was asked may have been done; look with chyves list\n")
     return int(Exit.FAILED)
 
 
@@ -189,7 +190,7 @@ def _usage(error: click.ClickException) -> Invalid:
 
 def _interrupted(app: App) -> int:
     app.note(1, "interrupted")
-    sys.stderr.write("chyves: interrupted\n")
+    tell("chyves: interrupted\n")
     return int(Exit.INTERRUPTED)
 
 
@@ -201,6 +202,6 @@ def _bug(error: Exception, app: App) -> int:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
     app.note(1, f"bug: {type(error).__name__}: {error} ({place})")
-    sys.stderr.write(f"chyves: bug: {type(error).__name__}: {error} ({place})\n")
-    sys.stderr.write("hint: run it again with -v and report what it prints\n")
+    tell(f"chyves: bug: {type(error).__name__}: {error} ({place})\n")
+    tell("hint: run it again with -v and report what it prints\n")
     return int(Exit.BUG)

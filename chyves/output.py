@@ -53,7 +53,7 @@ class Output:
     def say(self, text: str) -> None:
         """Tell a person what happens; not with -q."""
         if not self.quiet:
-            _tell(f"{text}\n")
+            tell(f"{text}\n")
 
     def detail(self, text: str) -> None:
         """Tell more, with -v."""
@@ -63,9 +63,9 @@ class Output:
     def complain(self, error: ChyvesError, about: str = "") -> None:
         """Tell of a failure, even with -q."""
         prefix = f"chyves: {about}: " if about else "chyves: "
-        _tell(f"{prefix}{error.message}\n")
+        tell(f"{prefix}{error.message}\n")
         if error.hint:
-            _tell(f"hint: {error.hint}\n")
+            tell(f"hint: {error.hint}\n")
 
     def table(
         self, headers: Sequence[str], rows: Sequence[Row], *, cut: int = 0, paged: bool = False
@@ -151,7 +151,7 @@ class Output:
             raise NotPermitted("not done")
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
     """Write a line to a person, behind the data so far. Nobody to hear it is no reason to stop."""
     sys.stdout.flush()
     try:

@@ -73,7 +73,7 @@ class Inventory(NamedTuple):
         """Raise Precondition unless there is a primary pool and all pools have this version."""
         self.primary()
         for pool in self.pools:
-            if not re.fullmatch("[0-9]{4}", pool.version):
+            if not layout.is_version(pool.version):
                 raise Precondition(
                     f"the dataset on {pool.name} is of no version: dataset_version={pool.version}",
                     hint=f"put back {layout.pool_config(pool.name)}; snapshots have it in "

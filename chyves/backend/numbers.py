@@ -57,9 +57,10 @@ def settle_restored(
     inventory = refresh(host, inventory)
     restored = inventory.guest(name)
     notes = _choose_anew(host, inventory, restored)
-    notes += _choose_interfaces(host, refresh(host, inventory), name)
+    actual = net.interfaces(host)
+    notes += _choose_interfaces(host, refresh(host, inventory), name, actual)
     if wiring.is_automatic(inventory):
-        notes += _rewire(host, refresh(host, inventory), name, before)
+        notes += _rewire(host, refresh(host, inventory), name, before, actual)
     return notes
 
 
@@ -92,11 +93,12 @@ def _choose_anew(host: Host, inventory: Inventory, restored: Guest) -> list[str]
     ]
 
 
-def _choose_interfaces(host: Host, inventory: Inventory, guest: str) -> list[str]:
+def _choose_interfaces(
+    host: Host, inventory: Inventory, guest: str, actual: Mapping[str, Interface]
+) -> list[str]:
     """Give a guest others in place of those of its interfaces that another guest has by now."""
     now = inventory.guest(guest)
     owned = wiring.owners(inventory, but=now)
-    actual = net.interfaces(host)
     wanted: list[str] = []
     replaced: dict[str, str] = {}
     for name in dict.fromkeys(now.net_ifaces()):
@@ -129,7 +131,13 @@ def _choose_interfaces(host: Host, inventory: Inventory, guest: str) -> list[str
     ]
 
 
-def _rewire(host: Host, inventory: Inventory, guest: str, before: Sequence[str]) -> list[str]:
+def _rewire(
+    host: Host,
+    inventory: Inventory,
+    guest: str,
+    before: Sequence[str],
+    actual: Mapping[str, Interface],
+) -> list[str]:
     """Take the taps that went off the bridges, and put those that came back on one."""
     now = inventory.guest(guest)
     wanted, owned = now.net_ifaces(), wiring.owners(inventory, but=now)
@@ -137,7 +145,7 @@ def _rewire(host: Host, inventory: Inventory, guest: str, before: Sequence[str])
     gone = [name for name in before if name not in wanted and name not in owned]
     if gone:
         change = network.remove_interfaces(
-            guest, before, gone, wiring.associations(inventory), net.interfaces(host)
+            guest, before, gone, wiring.associations(inventory), actual
         )
         wiring.carry_out(host, inventory, change._replace(guest={}))
     for name in wanted:

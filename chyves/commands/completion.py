@@ -16,7 +16,7 @@ from chyves.model import layout
 from chyves.model.properties import SHARED, Scope, find, known_names, settable
 from chyves.model.selector import ALL, BOOT, GROUP
 
-MORE = "[,...]"
+LIST = "[,...]"
 """Ends what may be a list with commas."""
 
 Words = Sequence[str]
@@ -27,10 +27,14 @@ def offer(ctx: click.Context, beginning: str) -> list[CompletionItem]:
     words, command = _typed(ctx), ctx.info_name or ""
     entries = [one for one in entries_of(command) if one.load() is ctx.command]
     forms = [form for entry in entries for form in entry.synopsis]
+    choices = [
+        choice
+        for token in next_tokens(command, forms, words)
+        for choice in (token[1:-1] if token.startswith("[") else token).split("|")
+    ]
     offered = []
-    for token in next_tokens(command, forms, words):
-        for choice in (token[1:-1] if token.startswith("[") else token).split("|"):
-            offered += _quietly(ctx.obj, partial(_choice, ctx, words, choice, beginning))
+    for choice in dict.fromkeys(choices):
+        offered += _quietly(ctx.obj, partial(_choice, ctx, words, choice, beginning))
     return list({item.value: item for item in offered}.values())
 
 
@@ -65,13 +69,11 @@ def _choice(ctx: click.Context, words: Words, choice: str, beginning: str) -> li
     if choice == "<property>=<value>":
         return _that_begin(_assignments(ctx, beginning), beginning)
     if choice == "@<first>%<last>":
-        last = (
-            [label.removeprefix("@") for label in _labels(ctx, words)] if "%" in beginning else []
-        )
-        return _that_begin(last, beginning, "%")
-    look = _NAMES.get(choice.removesuffix(MORE))
+        labels = _labels(ctx, words) if "%" in beginning else []
+        return _that_begin([label.removeprefix("@") for label in labels], beginning, "%")
+    look = _NAMES.get(choice.removesuffix(LIST))
     names = look(ctx, words) if look else [choice] if choice.isalpha() else []
-    return _that_begin(names, beginning, "," if choice.endswith(MORE) else "")
+    return _that_begin(names, beginning, "," if choice.endswith(LIST) else "")
 
 
 def _that_begin(names: Iterable[str], beginning: str, between: str = "") -> list[CompletionItem]:
@@ -86,13 +88,10 @@ def _that_begin(names: Iterable[str], beginning: str, between: str = "") -> list
 # -- names of this host -------------------------------------------------------------------------
 
 
-def _guests(ctx: click.Context, _: Words) -> list[str]:
-    inventory = ctx.obj.inventory
+def _guests(app: App) -> list[str]:
+    """Return the names of all guests and groups."""
+    inventory = app.inventory
     return [*inventory.names, *(f"{GROUP}{group}" for group in inventory.groups())]
-
-
-def _groups(ctx: click.Context, _: Words) -> list[str]:
-    return [f"{GROUP}{group}" for group in ctx.obj.inventory.groups()]
 
 
 def _pools(ctx: click.Context, _: Words) -> list[str]:
@@ -156,8 +155,8 @@ def _commands(_: click.Context, __: Words) -> list[str]:
 
 
 _NAMES: Mapping[str, Callable[[click.Context, Words], list[str]]] = {
-    "<guest>": _guests,
-    ":<group>": _groups,
+    "<guest>": lambda ctx, _: _guests(ctx.obj),
+    ":<group>": lambda ctx, _: [name for name in _guests(ctx.obj) if name.startswith(GROUP)],
     "<pool>": _pools,
     "<iso>": _media,
     "<name>": _media,
@@ -175,13 +174,8 @@ _NAMES: Mapping[str, Callable[[click.Context, Words], list[str]]] = {
 def selectors(app: App, beginning: str) -> list[CompletionItem]:
     """Offer what a line about guests begins with."""
 
-    def look() -> list[CompletionItem]:
-        inventory = app.inventory
-        groups = (f"{GROUP}{group}" for group in inventory.groups())
-        names = [*inventory.names, *groups, BOOT]
-        return _that_begin(names, beginning, ",")
-
-    return [*_quietly(app, look), *_that_begin([ALL, *SHARED], beginning)]
+    guests = _quietly(app, lambda: _that_begin([*_guests(app), BOOT], beginning, ","))
+    return [*guests, *_that_begin([ALL, *SHARED], beginning)]
 
 
 def verbs(selector: str) -> list[str]:

@@ -44,8 +44,23 @@ def dataset(app: App, pool: str, action: str, force: str | None) -> None:
 
 def install_pool(app: App, pool: str) -> None:
     """Set chyves up on a pool: the first one becomes primary, the others hold guests only."""
-    with app.report.item(pool), locks.host_lock(app.host):
-        install(app, pool)
+    with app.report.item(pool):
+        inventory = app.inventory
+        _check(app, inventory, pool)
+        _ask_about_another(app, inventory, pool)
+        with locks.host_lock(app.host):
+            install(app, pool)
+
+
+def _ask_about_another(app: App, inventory: Inventory, pool: str) -> None:
+    """Ask before a pool takes the place of a primary one that is not imported."""
+    if inventory.pools and not _other_primary(inventory, pool):
+        names = ", ".join(one.name for one in inventory.pools)
+        app.report.warn(
+            f"the primary pool that {names} belongs to is not here: with another one chyves works "
+            "with neither once it is back"
+        )
+        app.output.confirm(f"Make {pool} the primary pool for good?")
 
 
 def install(app: App, pool: str) -> None:
@@ -57,13 +72,6 @@ def install(app: App, pool: str) -> None:
     inventory = app.inventory
     role = "secondary" if _other_primary(inventory, pool) else "primary"
     _check(app, inventory, pool)
-    if role == "primary" and inventory.pools:
-        names = ", ".join(one.name for one in inventory.pools)
-        app.report.warn(
-            f"the primary pool that {names} belongs to is not here: with another one chyves works "
-            "with neither once it is back"
-        )
-        app.output.confirm(f"Make {pool} the primary pool for good?")
     have = set(inventory.datasets)
     for name, options in _datasets(pool, role):
         if name not in have:

@@ -96,6 +96,11 @@ def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
     ]
     if others:
         raise Conflict(f"others are cloned from it: {', '.join(_owners(others))}", hint=hint)
+    refuse_held(taken)
+
+
+def refuse_held(taken: Sequence[zfs.Snapshot]) -> None:
+    """Raise Busy if one of the snapshots is held."""
     held = [snapshot.name for snapshot in taken if snapshot.holds]
     if held:
         said = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held"

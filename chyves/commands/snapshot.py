@@ -11,8 +11,9 @@ from chyves.app import App
 from chyves.backend import guests, locks, numbers, store, zfs
 from chyves.backend.inventory import Inventory
 from chyves.commands import disk
+from chyves.commands.delete import refuse_held
 from chyves.commands.options import Mixed, argument
-from chyves.errors import Busy, Conflict, Invalid, NotFound
+from chyves.errors import Conflict, Invalid, NotFound
 from chyves.model import kinds, layout, network
 from chyves.model.guest import Guest
 
@@ -239,10 +240,7 @@ def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
     if needed:
         cloned = (f"{one.name} has clones: {', '.join(one.clones)}" for one in needed)
         raise Conflict("; ".join(cloned), hint="delete or promote the clones first")
-    held = [snapshot.name for snapshot in lost if snapshot.holds]
-    if held:
-        said = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held"
-        raise Busy(said, hint=f"zfs holds {held[0]}")
+    refuse_held(lost)
 
 
 def delete(app: App, label: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chyves.errors import Invalid, Precondition
 from chyves.model.config import ConfigFile
 from chyves.model.kinds import NOTHING, size_bytes
-from chyves.model.layout import GUEST_VERSION, version_key
+from chyves.model.layout import GUEST_VERSION, is_version, version_key
 from chyves.model.properties import Scope, find
 from chyves.model.selector import group_names
 
@@ -169,7 +169,7 @@ class Guest:
     def version_problem(self) -> Precondition | None:
         """Return why this chyves cannot start a guest of such a version; None if it can."""
         version = self.value("chyves_guest_version")
-        if not (len(version) == 4 and version.isascii() and version.isdigit()):
+        if not is_version(version):
             return Precondition(
                 f"{self.name} has no chyves_guest_version",
                 hint="its property file is damaged, or it was not made by chyves",

@@ -57,6 +57,12 @@ class PoolRole(StrEnum):
     """Keeps guests that no command sees; its dataset is called ``chyves_offline``."""
 
 
+def is_version(text: str) -> bool:
+    """Tell whether a text is a version of a dataset or a guest: four digits, of which the greater
+    is the newer."""
+    return len(text) == 4 and text.isascii() and text.isdigit()
+
+
 def version_key(text: str) -> tuple[tuple[str, int], ...]:
     """Return a sort key by which numbers in names count as numbers: web2 before web10."""
     parts = re.split(r"([0-9]+)", text)

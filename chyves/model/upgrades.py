@@ -139,7 +139,7 @@ def _steps(chain: Sequence[Step], version: str, newest: str) -> Sequence[Step]:
     for index, step in enumerate(chain):
         if step.old == version:
             return chain[index:]
-    if len(version) == 4 and version.isascii() and version.isdigit() and version > newest:
+    if layout.is_version(version) and version > newest:
         raise Precondition(
             f"it is of version {version}, newer than {newest}",
             hint="it was made by a newer chyves: upgrade this one",

@@ -24,8 +24,8 @@ def near(word: str, known: Iterable[str], what: str) -> str:
 
 _IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
 _NAMED = re.compile(
-    r"((?:\bpw|passwo?r?d|passphrase|secret|token|unique_id|api_?key)(?:\s*[=:]\s*)"
-    r"|--?passwo?r?d\s+)[^\s'&]+",
+    r"((?:\bpw|passw(?:or)?d|passphrase|secret|token|unique_id|api_?key)\s*[=:]\s*"
+    r"|--?passw(?:or)?d\s+)[^\s'&]+",
     re.IGNORECASE,
 )
 _OWN_CLIENT = re.compile(r"(uefi_vnc_client_custom_cmd=)[^'\n]+")

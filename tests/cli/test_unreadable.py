@@ -5,7 +5,11 @@ import json
 
 import pytest
 
+from chyves.backend import survey
+from chyves.backend.host import Host
 from chyves.errors import Exit
+from chyves.model import layout
+from chyves.model.config import ConfigFile
 from tests.cli.conftest import Chyves
 from tests.cli.plans import guest_runs
 
@@ -107,3 +111,22 @@ def test_a_file_of_a_pool_that_is_lost_is_no_bug(
         done = guests(line, code=Exit.PRECONDITION)
         assert f"/chyves/tank/{file}: No such file or directory" in done.err
         assert "an empty file stands for what chyves has by itself" in done.said[-1]
+
+
+def test_one_that_is_deleted_meanwhile_is_none(
+    guests: Chyves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another chyves takes it out of sight between the datasets and the files."""
+    read = survey.read_config
+    file = layout.guest_config("tank", "web")
+    dataset, hidden = "tank/chyves/guests/web", "tank/chyves/.deleted-web-20261127101500"
+
+    def read_late(host: Host, path: str) -> ConfigFile:
+        if path == file and host.path(path).exists():
+            guests.run("zfs", "rename", dataset, hidden)
+        return read(host, path)
+
+    monkeypatch.setattr(survey, "read_config", read_late)
+    done = guests("list -q")
+    assert "cannot be read" not in done.err
+    assert [guest["name"] for guest in guests.json("list")] == ["db"]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chyves.backend import survey
+from chyves.backend import store, survey
 from chyves.backend.host import Host
 from chyves.errors import Exit
 from chyves.model import layout
@@ -117,7 +117,7 @@ def test_one_that_is_deleted_meanwhile_is_none(
     guests: Chyves, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another chyves takes it out of sight between the datasets and the files."""
-    read = survey.read_config
+    read = store.read_config
     file = layout.guest_config("tank", "web")
     dataset, hidden = "tank/chyves/guests/web", "tank/chyves/.deleted-web-20261127101500"
 
@@ -127,6 +127,6 @@ def test_one_that_is_deleted_meanwhile_is_none(
         return read(host, path)
 
     monkeypatch.setattr(survey, "read_config", read_late)
-    done = guests("list -q")
+    done = guests("list")
     assert "cannot be read" not in done.err
     assert [guest["name"] for guest in guests.json("list")] == ["db"]

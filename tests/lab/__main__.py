@@ -43,6 +43,9 @@ that lets a card with an address, as most tests have it, on a bridge."""
 
 REPLAY = (sys.executable, "-m", "tests.lab.replay")
 
+ROOMY = "12G"
+"""Memory for what is run by hand: a thousand guests have two thousand datasets mounted."""
+
 LIMIT = 10_000.0
 """Seconds that a machine may take for all it is asked."""
 
@@ -165,7 +168,8 @@ def main(words: list[str]) -> int:
             case ["cli", *releases] if set(releases) <= set(known):
                 return command_line(releases or known)
             case ["run", release, *command] if command and release in known:
-                return machine.run(recipe.build([release])[release], command, seconds=LIMIT)
+                built = recipe.build([release])[release]
+                return machine.run(built, command, seconds=LIMIT, memory=ROOMY)
     except (recipe.CannotBuild, MissingPackages) as why:
         print(f"lab: skipped: {why}", file=sys.stderr)
         return 1 if os.environ.get("CI") == "true" and recipe.is_debian_12() else 0

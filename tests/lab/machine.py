@@ -31,6 +31,7 @@ def run(
     command: Sequence[str],
     *,
     seconds: float,
+    memory: str = "3G",
     environment: Mapping[str, str] | None = None,
     out: Path | None = None,
     say: Callable[[str], None] = print,
@@ -39,7 +40,8 @@ def run(
 
     All files of this machine are there at their own paths, and nothing that is written to them
     comes back: only what is written to ``OUT``, which is the directory ``out``. The command runs
-    as root in the current directory; each line that it says is given to ``say``.
+    as root in the current directory; each line that it says is given to ``say``. ``memory`` is
+    spelled as QEMU's ``-m`` has it, and holds all that the command writes, pools as well.
     """
     with tempfile.TemporaryDirectory(prefix="chyves-lab-") as directory:
         shared = out or Path(directory, "out")
@@ -48,7 +50,7 @@ def run(
         (shared / "command").write_text(_script(command, environment or {}))
         messages = Path(directory, "kernel.log")
         qemu = subprocess.Popen(
-            _qemu(built, shared, messages),
+            _qemu(built, shared, messages, memory),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,7 +77,7 @@ def _script(command: Sequence[str], environment: Mapping[str, str]) -> str:
     return "\n".join([*exports, f"cd {shlex.quote(os.getcwd())}", shlex.join(command), ""])
 
 
-def _qemu(built: Built, shared: Path, messages: Path) -> list[str]:
+def _qemu(built: Built, shared: Path, messages: Path, memory: str) -> list[str]:
     def share(tag: str, path: Path, options: str) -> list[str]:
         where = f"local,id={tag},path={path},multidevs=remap,{options}"
         return ["-fsdev", where, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
@@ -83,7 +85,7 @@ def _qemu(built: Built, shared: Path, messages: Path) -> list[str]:
     read_only = "security_model=none,readonly=on"
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024"),
-        *("-cpu", CPU, "-M", "q35", "-smp", "1", "-m", "3G"),
+        *("-cpu", CPU, "-M", "q35", "-smp", "1", "-m", memory),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", str(built.kernel), "-initrd", str(built.initramfs)),
         *share("host", Path("/"), read_only),

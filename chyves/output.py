@@ -173,6 +173,7 @@ class Report:
         self._results: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
         self._warnings: list[str] = []
+        self._touched = False
         self.data: Any = None
         """What a reading verb found, ready for JSON."""
         self.target = ""
@@ -210,6 +211,10 @@ class Report:
         self.listen(1, what, name)
         self._results.append({"target": name, "result": what, "changed": changed, **facts})
 
+    def touched(self) -> None:
+        """Note that something is changed from here on, whatever fails behind it."""
+        self._touched = True
+
     def warn(self, text: str) -> None:
         self._output.say(f"chyves: {text}")
         self._warnings.append(text)
@@ -232,7 +237,7 @@ class Report:
                 "schema": SCHEMA,
                 "command": command,
                 "ok": not self._codes,
-                "changed": plan is None and any(result["changed"] for result in self._results),
+                "changed": plan is None and self._has_changed(),
                 "data": self.data,
                 "results": self._results,
                 "plan": plan,
@@ -241,6 +246,9 @@ class Report:
             }
             sys.stdout.write(json.dumps(envelope, indent=2) + "\n")
         return self.exit_code()
+
+    def _has_changed(self) -> bool:
+        return self._touched or any(result["changed"] for result in self._results)
 
 
 def page(lines: Sequence[str]) -> None:

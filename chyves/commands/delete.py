@@ -65,6 +65,7 @@ def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: boo
     except Invalid as error:
         error.hint = f"it has a snapshot of a long name: chyves {guest.name} rename <shorter>"
         raise
+    app.report.touched()
     try:
         leftovers.discard(app, inventory, guest, hidden, keep_taps=keep_taps)
     except ChyvesError as error:

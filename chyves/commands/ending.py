@@ -79,6 +79,7 @@ def _press(app: App, name: str, now: guests.Status, *, force: bool) -> None:
     now = guests.adopt(app.host, name, now)
     act = partial(guests.ask_to_stop, app.host, name, now, force=force)
     app.host.note(f"{'power off' if force else 'press the power button of'} {name}", act)
+    app.report.touched()
 
 
 def wait_for_ends(

@@ -82,6 +82,7 @@ def move_guest(app: App, inventory: Inventory, guest: Guest, pool: str) -> None:
         zfs.rename(app.host, staged, target)
         zfs.rename(app.host, source, hidden)
         undo.pop_all()
+    app.report.touched()
     zfs.inherit_property(app.host, target, zfs.UNFINISHED)
     leftovers.destroy_patiently(app, hidden)
     zfs.wait_for_nodes(app.host, [target + path for path, one in parts.items() if one.is_volume])

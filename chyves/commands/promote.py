@@ -48,6 +48,7 @@ def promote(app: App, name: str) -> None:
                 _require_room(app, primary.name, new.name)
                 copied = _copy_all(app, parts, primary.name, new.name)
                 _switch(app, primary.name, new.name)
+                app.report.touched()
             try:
                 _complete(app, primary.name, new.name, copied)
             except ChyvesError as error:

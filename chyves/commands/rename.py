@@ -53,6 +53,7 @@ def rename_guest(app: App, inventory: Inventory, guest: Guest, new: str) -> None
     with _taken_along(app, inventory, guest, new) as undo:
         zfs.rename(app.host, before, after)
         undo.pop_all()
+    app.report.touched()
     warn_of_paths(app, new, guest.config, layout.guest_mountpoint(guest.pool, guest.name))
     for other, first in boot.followers(guest.name, inventory.guests).items():
         after_it = ",".join((*first, new))

@@ -148,6 +148,7 @@ def roll_back(app: App, label: str) -> None:
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
         app.output.confirm(f"Roll {guest.name} back to {label}?")
         before = _begin_rollback(app, guest, label)
+        app.report.touched()
         for own in _by_dataset(orphans).values():
             _destroy_listed(app, own)
         for target in targets:

@@ -221,6 +221,7 @@ def _launch(
         launch = guests.Launch(app.host, _order(app, setting, guest, plan))
         undo.callback(launch.close)
         launch.wait_for_supervisor()
+    app.report.touched()
     return launch
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``dataset <pool> promote``: another pool becomes primary, and nothing is lost."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,8 @@ def test_no_other_pool_takes_the_place_of_a_primary_one_that_is_away(tmp_path: P
 
 def test_what_fails_behind_the_turning_point_says_so(two: Chyves) -> None:
     fill(World(two.directory), "tank")
-    done = two("dataset pool2 promote", code=Exit.PRECONDITION)
+    done = two("dataset pool2 promote --json", code=Exit.PRECONDITION)
+    assert json.loads(done.out)["changed"]
     why, hint = done.said[-2:]
     assert why.startswith("chyves: pool2: cannot write /chyves/tank/.config/pool.cfg: ")
     assert hint == (

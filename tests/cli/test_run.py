@@ -234,7 +234,8 @@ def test_stop_of_a_guest_that_ignores_its_button(
 ) -> None:
     monkeypatch.setattr("chyves.commands.ending.PATIENCE", 0.1)
     runs.booted("web", "hang")
-    done = runs.chyves("web stop --timeout 0", code=Exit.BUSY)
+    done = runs.chyves("web stop --timeout 0 --json", code=Exit.BUSY)
+    assert json.loads(done.out)["changed"]
     assert done.said == [
         "chyves: web: still running after 0 seconds",
         "hint: it may ignore its power button: chyves web stop force",

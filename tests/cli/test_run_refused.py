@@ -270,16 +270,21 @@ def leave_nothing_to_boot(runs: Runs) -> None:
 def test_a_loader_that_waits_at_its_prompt(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chyves.commands.start.SECONDS", 2)
     leave_nothing_to_boot(runs)
-    done = runs.chyves("web start", code=Exit.PRECONDITION)
-    assert done.said == [
-        "chyves: web: its loader waits at a prompt: nothing to boot?",
-        "hint: look with 'chyves web console', or end it with 'chyves web stop'",
-    ]
+    told = json.loads(runs.chyves("web start --json", code=Exit.PRECONDITION).out)
+    assert (told["ok"], told["changed"]) == (False, True)
     assert runs.phase() == "loading"
     assert runs.chyves("list").out.splitlines()[1].split()[3] == "LOADING"
     assert "OK " in runs.terminal().expect("OK ")
     again = runs.chyves("web start", code=Exit.PRECONDITION)
-    assert (again.out, again.said) == ("", done.said)
+    assert (again.out, again.said) == (
+        "",
+        [
+            "chyves: web: its loader waits at a prompt: nothing to boot?",
+            "hint: look with 'chyves web console', or end it with 'chyves web stop'",
+        ],
+    )
+    told = json.loads(runs.chyves("web start --json", code=Exit.PRECONDITION).out)
+    assert (told["ok"], told["changed"]) == (False, False)
 
 
 def test_a_guest_that_another_command_starts_is_waited_for(runs: Runs) -> None:

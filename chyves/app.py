@@ -41,7 +41,7 @@ class App:
         self._journal: Journal | None = None
         self._simulated: Path | None = None
         self.settings: Mapping[str, str] = {}
-        """The global properties, as they were last read."""
+        """The global properties that are in force, as they were last read."""
         self._dry = False
         self._told: set[str] = set()
 
@@ -69,11 +69,12 @@ class App:
     def inventory(self) -> "Inventory":
         """All pools and guests, as they are now."""
         from chyves.backend.survey import read_inventory
+        from chyves.model.properties import all_in_force, not_in_force
 
         inventory = read_inventory(self.host)
-        self.output.obey(inventory.globals)
-        self.settings = inventory.globals
-        for problem in inventory.problems:
+        self.settings = all_in_force(inventory.globals)
+        self.output.obey(self.settings)
+        for problem in (*inventory.problems, *not_in_force(inventory.globals)):
             self._tell_once(problem)
         for guest in inventory.unreadable:
             self._tell_of_unreadable(guest.name, inventory.why_unreadable(guest))

@@ -145,7 +145,7 @@ def run(arguments: list[str], app: App | None = None) -> int:
 
 def _remind(app: App) -> None:
     """Tell of a newer chyves, if the host is set to look for one (check_for_updates)."""
-    if app.settings.get("check_for_updates") not in (None, "", "off") and app.is_typed:
+    if app.settings.get("check_for_updates", "off") != "off" and app.is_typed:
         from chyves.commands.selfupgrade import remind
 
         remind(app)

@@ -37,9 +37,9 @@ class Output:
         """Talk as the host's properties have it (stdout_level, prompt_on_destruction), where the
         command line says nothing of it."""
         if not (self.quiet or self.verbose):
-            self.quiet = settings.get("stdout_level") == "0"
-            self.verbose = settings.get("stdout_level") == "3"
-        self.asks = settings.get("prompt_on_destruction") != "no"
+            self.quiet = settings["stdout_level"] == "0"
+            self.verbose = settings["stdout_level"] == "3"
+        self.asks = settings["prompt_on_destruction"] == "yes"
 
     def line(self, text: str) -> None:
         """Print a line of data."""

@@ -16,6 +16,7 @@ from chyves.backend.host import Host
 from chyves.backend.locks import open_lock
 from chyves.model import layout
 from chyves.model.config import ConfigFile
+from chyves.model.properties import in_force
 from chyves.model.selector import is_guest_name
 from chyves.model.visible import visible
 
@@ -42,10 +43,8 @@ def settings(host: Host) -> Settings:
         return Settings("", "off")
     primary = max(primaries)[1]
     globals_ = _read(host, layout.global_config(primary))
-    if globals_.get("log_to_file", "yes") not in ("yes", "on"):
-        return Settings(primary, "off")
-    mode = globals_.get("log_mode")
-    return Settings(primary, mode if mode in ("host", "guest", "off") else "dual")
+    is_kept = in_force(globals_, "log_to_file") == "yes"
+    return Settings(primary, in_force(globals_, "log_mode") if is_kept else "off")
 
 
 def host_folder(host: Host, now: Settings) -> str:

@@ -14,6 +14,7 @@ from chyves.backend.inventory import Inventory
 from chyves.model import bridges, layout, network
 from chyves.model.guest import Guest
 from chyves.model.interfaces import Interface
+from chyves.model.properties import in_force
 
 
 def associations(inventory: Inventory) -> network.Associations:
@@ -42,7 +43,7 @@ def require_possible(host: Host, inventory: Inventory, values: Mapping[str, str]
 
 def is_automatic(inventory: Inventory) -> bool:
     """Tell whether chyves arranges the network (network_design_mode=auto), or the admin does."""
-    return inventory.globals.get("network_design_mode") != "system"
+    return in_force(inventory.globals, "network_design_mode") == "auto"
 
 
 def carry_out(

@@ -30,6 +30,7 @@ from chyves.model import cloning, kinds, layout, network
 from chyves.model.cloning import Way
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
+from chyves.model.properties import in_force
 from chyves.model.selector import check_new_names
 
 
@@ -73,7 +74,7 @@ def clone(app: App, /, names: str, words: tuple[str, ...], **flags: bool) -> Non
     inventory = app.inventory
     inventory.require_current()
     source = inventory.single(app.selector)
-    way = cloning.way(flag or inventory.globals.get("default_clone_flag") or "-iu")
+    way = cloning.way(flag or in_force(inventory.globals, "default_clone_flag"))
     home = inventory.pool(pool).name if pool else source.pool
     if way.is_linked and home != source.pool:
         raise Invalid("ZFS clones are on the pool of their origin", hint="say -ie or -iu")

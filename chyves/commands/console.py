@@ -18,6 +18,7 @@ from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import layout, terminals
 from chyves.model.guest import Guest
+from chyves.model.properties import in_force
 
 TMUX_SOCKET = "/tmp/tmux-{}/default"  # noqa: S108
 """Where the tmux of a user is: whoever is in that one already has the session put before them."""
@@ -124,7 +125,7 @@ def _serial(guest: Guest) -> str:
 
 
 def _ready_lines(app: App, guest: Guest) -> None:
-    load = guest.globals.get("auto_load_kernel_mods") != "no"
+    load = in_force(guest.globals, "auto_load_kernel_mods") == "yes"
     vmm.ready_modules(app.host, ["nmdm"], load=load)
 
 

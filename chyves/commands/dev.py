@@ -17,6 +17,7 @@ from chyves.app import App
 from chyves.backend.host import Host
 from chyves.commands.options import Changing, argument
 from chyves.errors import Invalid, NotFound, NotPermitted
+from chyves.model.properties import in_force
 from chyves.model.words import near
 
 Function = Callable[..., Any]
@@ -34,7 +35,7 @@ def dev(app: App, function: str, arguments: tuple[str, ...]) -> None:
     has to allow it."""
     inventory = app.inventory
     inventory.primary()
-    _obey_mode(app, inventory.globals.get("dev_mode") or "off")
+    _obey_mode(app, in_force(inventory.globals, "dev_mode"))
     called = _find(function)
     values = _arguments(function, called, arguments)
     result = plain(called(app.host, *values))

@@ -14,6 +14,7 @@ from chyves.commands.options import Verb, argument, reading_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
 from chyves.model.guest import Disk, Guest
+from chyves.model.properties import in_force
 from chyves.output import columns as terminal_columns
 
 ALL = "zbprvstcudn"
@@ -137,7 +138,7 @@ def info(app: App, words: tuple[str, ...]) -> None:
     inventory = app.inventory
     _require_flags(inventory, words)
     typed = "".join(words).replace("-", "")
-    flags = typed or flags_by_default(app, inventory, "default_info_flags", "-h")
+    flags = typed or flags_by_default(inventory, "default_info_flags")
     if "h" in flags and (words or not app.output.json):
         _help(app)
         return
@@ -156,15 +157,9 @@ def _require_flags(inventory: Inventory, words: Sequence[str]) -> None:
             raise Invalid(f"info takes flags only: {word}", hint=hint)
 
 
-def flags_by_default(app: App, inventory: Inventory, name: str, built_in: str) -> str:
-    """Return the letters that a property of the host names; those that mean nothing, which only a
-    hand can have written, are told and left out."""
-    letters = inventory.globals.get(name, built_in).replace("-", "")
-    known = {flag for flag, _ in FLAGS_HELP}
-    if unknown := set(letters) - known:
-        wrong = ", ".join(sorted(unknown))
-        app.report.warn(f"{name} has what is no flag: {wrong}; see chyves info -h")
-    return "".join(letter for letter in letters if letter in known)
+def flags_by_default(inventory: Inventory, name: str) -> str:
+    """Return the letters that a property of the host names."""
+    return in_force(inventory.globals, name).replace("-", "")
 
 
 def _help(app: App) -> None:

@@ -51,7 +51,7 @@ def _require_no_flags(words: Sequence[str]) -> None:
 
 def list_guests(app: App) -> None:
     inventory = app.inventory
-    flags = info.flags_by_default(app, inventory, "default_list_flags", "-skdp")
+    flags = info.flags_by_default(inventory, "default_list_flags")
     info.show(app, inventory, inventory.guests, flags)
     warn_of_unfinished(app, inventory)
 

@@ -145,13 +145,10 @@ def remind(app: App) -> None:
     """
     settings = app.settings
     with suppress(ChyvesError, OSError, ValueError):
-        if release.is_due(
-            settings.get("check_for_updates") or "off",
-            settings.get(LAST) or "",
-            datetime.now(UTC).date(),
-        ):
-            _look_again(app, int(settings.get("check_for_updates_timeout_seconds") or 2))
-        elif settings.get(KNOWN) == "1":
+        today = datetime.now(UTC).date()
+        if release.is_due(settings["check_for_updates"], settings[LAST], today):
+            _look_again(app, int(settings["check_for_updates_timeout_seconds"]))
+        elif settings[KNOWN] == "1":
             app.output.say("chyves: a newer chyves is there: chyves upgrade")
 
 

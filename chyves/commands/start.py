@@ -23,6 +23,7 @@ from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
 from chyves.model.holding import holding, shared
+from chyves.model.properties import in_force
 from chyves.model.selector import BOOT
 
 SECONDS = 30.0
@@ -133,7 +134,7 @@ def run_harmless_hooks(app: App, event: str, guest: Guest) -> None:
 
 def _facts(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> HostFacts:
     """Load the kernel modules that guests need, and look at what the host can do then."""
-    load = inventory.globals.get("auto_load_kernel_mods") != "no"
+    load = in_force(inventory.globals, "auto_load_kernel_mods") == "yes"
     vmm.ready_modules(app.host, load=load)
     loaded = vmm.MODULES if app.host.plan is None else vmm.initialised(app.host)
     facts = gather_facts(app.host, loaded)
@@ -272,7 +273,7 @@ def _make_plan(app: App, setting: Setting, guest: Guest, now: guests.Status) -> 
         media=setting.media,
         empty_media=null if app.host.path(null).is_file() else None,
         eject_after=int(guest.value("eject_iso_on_n_reboot") or 0),
-        consolidate=guest.globals.get("consolidate_bhyve_pci_devices") == "yes",
+        consolidate=in_force(guest.globals, "consolidate_bhyve_pci_devices") == "yes",
         variables=seen.variables > 0,
         password=seen.password,
         notes=list(hostchecks.memory_notes(guest, setting.facts)),
@@ -302,7 +303,7 @@ def _ready_network(
     app: App, setting: Setting, guest: Guest, now: guests.Status, undo: ExitStack
 ) -> None:
     if guest.taps() != guest.net_ifaces():
-        load = guest.globals.get("auto_load_kernel_mods") != "no"
+        load = in_force(guest.globals, "auto_load_kernel_mods") == "yes"
         vmm.ready_modules(app.host, ["netmap"], load=load)
     with locks.host_lock(app.host):
         inventory = refresh(app.host, setting.inventory)
@@ -326,7 +327,7 @@ def _ready_network(
 
 def _come_up(guest: Guest) -> bool:
     """Tell whether the taps are to be brought up (tap_up_by_default)."""
-    return guest.globals.get("tap_up_by_default") != "no"
+    return in_force(guest.globals, "tap_up_by_default") == "yes"
 
 
 def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> dict[str, object]:

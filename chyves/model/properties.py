@@ -2,7 +2,7 @@
 """Properties: which there are, what they begin with, and what setting one comes to."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -80,14 +80,39 @@ def initial_values(scope: Scope, defaults: Mapping[str, str] | None = None) -> d
     }
 
 
-def offset(globals_: Mapping[str, str], name: str) -> int:
-    """Return a global number such as ``tap_start_offset``; its initial value if it is no good."""
+def in_force(globals_: Mapping[str, str], name: str) -> str:
+    """Return a property of the host as it is in force: its initial value where the file has none,
+    or, which only a hand can have written, one that is no good."""
     row = _BY_NAME[Scope.GLOBAL][name]
-    initial = row.initial[Scope.GLOBAL] or "0"
+    initial = row.initial[Scope.GLOBAL] or ""
     try:
-        return int(row.kind.parse(globals_.get(name, initial)))
+        return row.kind.parse(globals_.get(name, initial))
     except Invalid:
-        return int(initial)
+        return initial
+
+
+def offset(globals_: Mapping[str, str], name: str) -> int:
+    """Return a number of the host such as ``tap_start_offset``, as it is in force."""
+    return int(in_force(globals_, name))
+
+
+def all_in_force(globals_: Mapping[str, str]) -> dict[str, str]:
+    """Return all properties of the host that are in force."""
+    names = [row.name for row in _BY_SCOPE[Scope.GLOBAL] if "{n}" not in row.name]
+    return {name: in_force(globals_, name) for name in names}
+
+
+def not_in_force(globals_: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each property of the host whose value is no good."""
+    for name, value in globals_.items():
+        row = find(name, Scope.GLOBAL)
+        try:
+            if row and value:
+                row.kind.parse(value)
+        except Invalid as error:
+            initial = row.initial[Scope.GLOBAL] if row else None
+            instead = f"counts as {initial}" if initial else "counts for nothing"
+            yield f"global {name}: {error.message}, and {instead}; chyves global set {name}=<value>"
 
 
 class Assignment(NamedTuple):
@@ -172,8 +197,8 @@ def require_may_unset(name: str, current: Mapping[str, str], scope: Scope = Scop
 def _require_settable(row: Property, scope: Scope, name: str, context: Context) -> None:
     if row.managed:
         raise Invalid(f"{name} is not set by hand", hint=row.managed)
-    design = context.globals.get("network_design_mode", "auto")
-    if name == "net_ifaces" and design == "auto":
+    is_automatic = in_force(context.globals, "network_design_mode") == "auto"
+    if name == "net_ifaces" and is_automatic:
         raise Invalid(
             "net_ifaces is not set by hand while network_design_mode is auto",
             hint="chyves network <guest> add tap, chyves network <guest> remove tap{n}",
@@ -188,7 +213,7 @@ def _new_property(scope: Scope, name: str, value: str, context: Context) -> Assi
     refusal = no_such(name, scope)
     if scope is not Scope.GUEST or _home(name):
         raise refusal
-    if context.globals.get("restrict_new_property_names", "on") != "off":
+    if in_force(context.globals, "restrict_new_property_names") == "on":
         allow = "chyves global set restrict_new_property_names=off allows new names"
         raise NotFound(refusal.message, hint=f"{refusal.hint}; {allow}")
     return Assignment(name, value, f"{name} is new: chyves does not know what it means")

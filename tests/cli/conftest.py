@@ -134,6 +134,12 @@ class Chyves:
         log = self.directory / "commands.log"
         return [json.loads(line) for line in log.read_text().splitlines()]
 
+    def by_hand(self, name: str, value: str) -> None:
+        """Write a property of the host into its file, as an editor does."""
+        path = self.host.path("/chyves/tank/.config/global.cfg")
+        lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{name}=")]
+        path.write_text("".join(f"{line}\n" for line in [*lines, f"{name}={value}"]))
+
     def file(self, path: str) -> str:
         return self.host.path(path).read_text()
 

@@ -67,16 +67,14 @@ def test_the_same_flags_for_list(host: Chyves) -> None:
     assert host("list").out.startswith("Guest  Pool")
 
 
-@pytest.mark.parametrize("name", ["list", "info"])
-def test_flags_that_a_hand_has_written(name: str, guests: Chyves) -> None:
-    path = guests.host.path("/chyves/tank/.config/global.cfg")
-    text = re.sub(rf"default_{name}_flags=.*", f"default_{name}_flags=-kpxQ", path.read_text())
-    path.write_text(text)
+@pytest.mark.parametrize("name, usual", [("list", "-skdp"), ("info", "-h")])
+def test_flags_that_a_hand_has_written(name: str, usual: str, guests: Chyves) -> None:
+    told = guests(name).out
+    guests.by_hand(f"default_{name}_flags", "-kpxQ")
     done = guests(name)
-    assert done.out.splitlines()[0].split() == ["Guest", "Pool"]
-    assert done.said == [
-        f"chyves: default_{name}_flags has what is no flag: Q, x; see chyves info -h"
-    ]
+    assert done.out == told
+    assert done.said[0].startswith(f"chyves: global default_{name}_flags: ")
+    assert f"and counts as {usual}; chyves global set default_{name}_flags=" in done.said[0]
 
 
 # -- processes ----------------------------------------------------------------------------------

@@ -331,8 +331,7 @@ def test_what_has_no_end_is_no_json(guests: Chyves) -> None:
 
 
 def test_a_log_mode_that_is_none_is_the_usual_one(guests: Chyves) -> None:
-    config = guests.host.path("/chyves/tank/.config/global.cfg")
-    config.write_text(config.read_text().replace("log_mode=dual", "log_mode=Dual"))
+    guests.by_hand("log_mode", "Dual")
     for folder in (HOST, WEB):
         assert any("set cpu=" in line for line in news(guests, "web set cpu=3", folder=folder))
         guests("web set cpu=1 -q")

@@ -177,3 +177,28 @@ def test_a_bridge_that_cannot_be_leads_nowhere(guests: Chyves) -> None:
         guests.refused(f"global set {name}_phy_attach=private", code=code)
     assert "bridge0\t" in guests("list bridges -H").out
     assert len(guests("list bridges -H").out.splitlines()) == 1
+
+
+BY_HAND = {
+    "tap_start_offset": ("abc", "50"),
+    "network_design_mode": ("maybe", "auto"),
+    "prompt_on_destruction": ("perhaps", "yes"),
+    "stdout_level": ("77", "2"),
+    "check_for_updates": ("sometimes", "off"),
+    "default_clone_flag": ("-x", "-iu"),
+}
+"""Values that an editor has written, and what they count as."""
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_what_is_no_value_of_the_host_counts_as_the_initial_one(name: str, guests: Chyves) -> None:
+    value, initial = BY_HAND[name]
+    guests.by_hand(name, value)
+    said = guests("list").said
+    assert len(said) == 1
+    assert said[0].startswith(f"chyves: global {name}: ")
+    assert said[0].endswith(f", and counts as {initial}; chyves global set {name}=<value>")
+    assert guests("network web add tap -q").out == "web: has tap52\n"
+    assert guests("web delete", code=Exit.NOT_PERMITTED).said[-1] == "hint: add --yes to go ahead"
+    guests(f"global set {name}={initial}")
+    assert guests("list").said == []

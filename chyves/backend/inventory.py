@@ -55,6 +55,12 @@ class Inventory(NamedTuple):
     def primary(self) -> Pool:
         """Return the primary pool. Raises Precondition if there is none, or more than one."""
         primaries = [pool for pool in self.pools if pool.role == layout.PoolRole.PRIMARY]
+        if not primaries and (lost := self._lost_pools()):
+            file = layout.pool_config(lost[0])
+            raise Precondition(
+                f"no primary pool, and the properties of {' and '.join(lost)} cannot be read",
+                hint=f"put back {file}; {layout.kept_in(file)}",
+            )
         if not primaries and self.pools:
             names = ", ".join(pool.name for pool in self.pools)
             raise Precondition(
@@ -69,15 +75,23 @@ class Inventory(NamedTuple):
             raise Precondition(f"more than one primary pool: {names}", hint="export one of them")
         return primaries[0]
 
+    def _lost_pools(self) -> list[str]:
+        """Return the pools that have datasets of chyves and no properties."""
+        known = [pool.name for pool in self.pools]
+        roots = [one for one in self.datasets.values() if not one.is_unfinished]
+        places = [layout.classify(root.name) for root in roots]
+        found = [place.pool for place in places if isinstance(place, layout.Root)]
+        return [name for name in found if name not in known]
+
     def require_current(self) -> None:
         """Raise Precondition unless there is a primary pool and all pools have this version."""
         self.primary()
         for pool in self.pools:
+            file = layout.pool_config(pool.name)
             if not layout.is_version(pool.version):
                 raise Precondition(
                     f"the dataset on {pool.name} is of no version: dataset_version={pool.version}",
-                    hint=f"put back {layout.pool_config(pool.name)}; snapshots have it in "
-                    f"{layout.root_mountpoint(pool.name)}/.config/.zfs/snapshot",
+                    hint=f"put back {file}; {layout.kept_in(file)}",
                 )
             if pool.version < layout.DATASET_VERSION:
                 raise Precondition(
@@ -97,8 +111,7 @@ class Inventory(NamedTuple):
         config = f"{layout.guest_dataset(guest.pool, guest.name)}/.config"
         file = layout.guest_config(guest.pool, guest.name)
         if self.datasets[config].is_mounted:
-            folder = file.removesuffix("/.cfg")
-            hint = f"put back {file}; snapshots have it in {folder}/.zfs/snapshot"
+            hint = f"put back {file}; {layout.kept_in(file)}"
         else:
             hint = f"zfs mount {config}"
         return Precondition("its properties cannot be read", hint=hint)

@@ -182,15 +182,23 @@ def _read(host: Host, path: str, problems: list[str]) -> ConfigFile:
 
 
 def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFile | None:
-    """Read a pool's properties; a pool in the making is none yet."""
+    """Read a pool's properties; a pool in the making is none yet. What is no role is told."""
     if root.is_unfinished:
         return None
     path = layout.pool_config(root.name.partition("/")[0])
     try:
-        return read_config(host, path)
+        config = read_config(host, path)
     except OSError as error:
         problems.append(f"{path}: {error.strerror}; is {root.name} mounted?")
         return None
+    if not config:
+        problems.append(f"{path} is empty: put it back; {layout.kept_in(path)}")
+        return None
+    role = config.get("dataset_role") or ""
+    if role not in list(layout.PoolRole):
+        known = " or ".join((layout.PoolRole.PRIMARY, layout.PoolRole.SECONDARY))
+        problems.append(f"{path}: dataset_role={role} is no role: write {known}")
+    return config
 
 
 def _guest_config(

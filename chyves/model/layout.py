@@ -109,6 +109,12 @@ def pool_config(pool: str) -> str:
     return f"/chyves/{pool}/.config/pool.cfg"
 
 
+def kept_in(file: str) -> str:
+    """Return where a property file is in snapshots, as part of a hint."""
+    folder = file.rpartition("/")[0]
+    return f"snapshots have it in {folder}/.zfs/snapshot"
+
+
 def global_config(pool: str) -> str:
     """Return the file of the global properties; only a primary pool has it."""
     return f"/chyves/{pool}/.config/global.cfg"

@@ -67,7 +67,7 @@ def test_the_same_flags_for_list(host: Chyves) -> None:
     assert host("list").out.startswith("Guest  Pool")
 
 
-@pytest.mark.parametrize("name, usual", [("list", "-skdp"), ("info", "-h")])
+@pytest.mark.parametrize(("name", "usual"), [("list", "-skdp"), ("info", "-h")])
 def test_flags_that_a_hand_has_written(name: str, usual: str, guests: Chyves) -> None:
     told = guests(name).out
     guests.by_hand(f"default_{name}_flags", "-kpxQ")

@@ -96,6 +96,51 @@ def test_a_pool_of_no_version(version: str, guests: Chyves) -> None:
     assert "put back /chyves/tank/.config/pool.cfg" in why
 
 
+@pytest.fixture
+def two(guests: Chyves) -> Chyves:
+    guests("dataset pool2 install -q")
+    guests("far create 1M pool2 -q")
+    return guests
+
+
+POOL2 = "/chyves/pool2/.config/pool.cfg"
+
+
+@pytest.mark.parametrize("text", [None, "", "\n"])
+def test_the_properties_of_another_pool_are_lost(text: str | None, two: Chyves) -> None:
+    file = two.host.path(POOL2)
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    done = two("web set cpu=2")
+    assert done.out == "web: set cpu=2\n"
+    assert len(done.said) == 1
+    assert done.said[0].startswith(f"chyves: {POOL2}")
+    assert [guest["name"] for guest in two.json("list")] == ["db", "far", "web"]
+    taken = {two(f"{guest} get net_ifaces").out for guest in ("db", "far", "web")}
+    two("new create 1M -q")
+    assert two("new get net_ifaces").out not in taken
+
+
+def test_the_properties_of_the_primary_pool_are_lost(guests: Chyves) -> None:
+    file = guests.host.path("/chyves/tank/.config/pool.cfg")
+    file.write_text("")
+    done = guests("web set cpu=2", code=Exit.PRECONDITION)
+    assert done.said[-2] == ("chyves: no primary pool, and the properties of tank cannot be read")
+    assert done.said[-1] == (
+        "hint: put back /chyves/tank/.config/pool.cfg; "
+        "snapshots have it in /chyves/tank/.config/.zfs/snapshot"
+    )
+
+
+def test_a_role_that_is_none(two: Chyves) -> None:
+    file = two.host.path(POOL2)
+    file.write_text(file.read_text().replace("secondary", "bogus"))
+    assert two("far set cpu=2").said == [
+        f"chyves: {POOL2}: dataset_role=bogus is no role: write primary or secondary"
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "lines"),
     [

@@ -57,6 +57,7 @@ PROGRAMS = {
     "kldload": Program("chyves.simulator.kernel", "kldload"),
     "kldstat": Program("chyves.simulator.kernel", "kldstat"),
     "kldunload": Program("chyves.simulator.kernel", "kldunload"),
+    "logger": Program("chyves.simulator.syslog", "logger"),
     "pciconf": Program("chyves.simulator.hardware", "pciconf"),
     "pgrep": Program("chyves.simulator.processes", "pgrep"),
     "pkg": Program("chyves.simulator.packages", "pkg"),

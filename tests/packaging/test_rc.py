@@ -79,6 +79,18 @@ def test_the_boot_does_not_wait_for_guests(service: Service) -> None:
     wait_for(lambda: service.called() == ["-q rcboot start"], "they are started", seconds=20)
 
 
+def test_what_goes_wrong_at_boot_is_in_the_system_log(service: Service) -> None:
+    """Without its primary pool chyves has no log of its own."""
+    service.install("sbin/chyves", "#!/bin/sh\necho web: running; echo chyves: no pool >&2\n")
+    done = service("start")
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    messages = service.host.path("/var/log/messages")
+    wait_for(lambda: messages.exists() and messages.read_text(), "it is told", seconds=20)
+    assert re.fullmatch(
+        r"\w{3} [ \d]\d [\d:]{8} host chyves: chyves: no pool\n", messages.read_text()
+    )
+
+
 def test_shutdown_stops_all_in_less_time_than_it_has(service: Service) -> None:
     assert service("stop").code == 0
     assert service.called() == ["all stop --within 75"]

@@ -4,7 +4,7 @@
 import pytest
 
 from chyves.simulator.world import World
-from tests.simulator.conftest import Type
+from tests.simulator.conftest import Type, run
 from tests.simulator.sessions import answer
 
 DUMMY = """#!/bin/sh
@@ -136,3 +136,21 @@ def test_only_root_writes(shell: Type, monkeypatch: pytest.MonkeyPatch) -> None:
         1,
         "/usr/sbin/sysrc: cannot create /etc/rc.conf: Permission denied\n",
     )
+
+
+def test_logger(world: World, shell: Type) -> None:
+    assert shell("logger -t web -p daemon.warn it is cold").code == 0
+    assert run(world, "logger", "-p", "err", stdin=b"one\ntwo\n").code == 0
+    assert shell("logger -p daemon.info nobody reads this").code == 0
+    told = world.path("/var/log/messages").read_text().splitlines()
+    assert [line.partition(" host ")[2] for line in told] == [
+        "web: it is cold",
+        "root: one",
+        "root: two",
+    ]
+
+
+def test_logger_of_no_priority(shell: Type) -> None:
+    assert shell("logger -p deamon.err x").stderr == "logger: unknown facility name: deamon\n"
+    assert shell("logger -p daemon.bad x").stderr == "logger: unknown priority name: bad\n"
+    assert shell("logger -z").code == 1

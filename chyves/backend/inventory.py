@@ -72,7 +72,11 @@ class Inventory(NamedTuple):
             )
         if len(primaries) > 1:
             names = ", ".join(pool.name for pool in primaries)
-            raise Precondition(f"more than one primary pool: {names}", hint="export one of them")
+            raise Precondition(
+                f"more than one primary pool: {names}",
+                hint="zpool export one of them, or write dataset_role=secondary into its "
+                f"{layout.pool_config('<pool>')}: its guests stay, its media and defaults rest",
+            )
         return primaries[0]
 
     def _lost_pools(self) -> list[str]:

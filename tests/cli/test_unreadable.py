@@ -133,6 +133,21 @@ def test_the_properties_of_the_primary_pool_are_lost(guests: Chyves) -> None:
     )
 
 
+def test_a_second_primary_pool(two: Chyves) -> None:
+    """One that was imported from another host, with its guests."""
+    for name in (".config/global.cfg", "guests/.defaults"):
+        two.host.path(f"/chyves/pool2/{name}").write_text(two.file(f"/chyves/tank/{name}"))
+    file = two.host.path(POOL2)
+    file.write_text(file.read_text().replace("secondary", "primary"))
+    why = two.refused("far set cpu=2", code=Exit.PRECONDITION)
+    assert why.startswith("more than one primary pool: pool2, tank\nhint: zpool export one of them")
+    assert "dataset_role=secondary into its /chyves/<pool>/.config/pool.cfg" in why
+    assert [guest["name"] for guest in two.json("list")] == ["db", "far", "web"]
+    assert two("all stop").code == 0
+    file.write_text(file.read_text().replace("primary", "secondary"))
+    assert two("far set cpu=2").out == "far: set cpu=2\n"
+
+
 def test_a_role_that_is_none(two: Chyves) -> None:
     file = two.host.path(POOL2)
     file.write_text(file.read_text().replace("secondary", "bogus"))

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from chyves.errors import Exit
+from chyves.simulator import kernel
 from chyves.simulator.control import fill, lose_interface
 from chyves.simulator.reboot import reboot
 from chyves.simulator.world import RELEASES, World
@@ -313,6 +314,25 @@ def test_each_guest_has_a_port_of_its_own_on_a_switch(guests: Chyves) -> None:
         cards = [next(word for word in argv if "vale0" in word) for argv in runs.commands("bhyve")]
         assert {card.split(",")[2] for card in cards} == {"vale0:n50", "vale0:n51"}
         assert len(runs.commands("kldstat", "-q", "-m", "netmap")) == 2
+
+
+def test_a_kernel_without_netmap_has_no_switches(
+    guests: Chyves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tuple(module for module in kernel.GENERIC if module != "netmap")
+    monkeypatch.setattr(kernel, "GENERIC", own)
+    guests("network web add vale0 -q")
+    with run_on(guests) as runs:
+        for name in ("web", "db"):
+            runs.install(name)
+        done = guests("web,db start", code=Exit.HOST)
+        assert done.out.startswith("db: running")
+        failed = next(line for line in done.said if line.startswith("chyves: web: "))
+        assert "netmap" in failed
+        assert runs.phase() == "stopped"
+        guests("global set auto_load_kernel_mods=no -q")
+        why = guests.refused("web start", code=Exit.PRECONDITION)
+        assert why.startswith("web: kernel module netmap is not loaded\nhint: kldload netmap")
 
 
 def test_taps_that_are_not_to_come_up(guests: Chyves) -> None:

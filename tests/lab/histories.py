@@ -3,8 +3,8 @@
 ``pytest -p tests.lab.histories`` writes it down, to be put to a real zfs (replay.py).
 
 Each simulated host keeps its history, from when it was made, in a file that is copied with the
-host; what is seen of them is in ``CHYVES_HISTORIES``. ``CHYVES_RELEASE`` is the release of FreeBSD
-of hosts whose test wants none.
+host; it ends where another process asks zfs. What is seen of them is in ``CHYVES_HISTORIES``.
+``CHYVES_RELEASE`` is the release of FreeBSD of hosts whose test wants none.
 """
 
 import io
@@ -81,11 +81,21 @@ def _noted(world: World, program: Main, argv: list[str], streams: Io) -> int:
     streams.stderr.write(err.getvalue())
     step = Step(" ".join(argv), code, text_of(out.getvalue()), text_of(err.getvalue()))
     file = world.directory / FILE
+    if file.exists() and not _has_all(world, file):
+        file.unlink()
     if file.exists():
         with file.open("a") as history:
             history.write(json.dumps([argv, step]) + "\n")
         _let_see(file)
     return code
+
+
+def _has_all(world: World, file: Path) -> bool:
+    """Tell whether a history has all that the host was asked before this program; what other
+    processes ask, or are killed in, it has not."""
+    asked = (world.directory / "commands.log").read_bytes().splitlines()
+    of_zfs = [line for line in asked if line.startswith((b'["zfs"', b'["zpool"'))]
+    return len(of_zfs) == len(file.read_bytes().splitlines())
 
 
 def _let_see(file: Path) -> None:

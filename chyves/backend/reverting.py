@@ -3,8 +3,9 @@
 
 from collections.abc import Sequence
 
-from chyves.backend import zfs
+from chyves.backend import snapshots
 from chyves.backend.host import Host
+from chyves.backend.snapshots import Snapshot
 from chyves.errors import Conflict, NotFound
 from chyves.model import layout
 
@@ -20,7 +21,7 @@ def revert(host: Host, pool: str, guest: str, label: str) -> str:
     ones would be lost.
     """
     root = layout.guest_dataset(pool, guest)
-    taken = zfs.snapshots(host, [root])
+    taken = snapshots.taken(host, [root])
     own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
     newest = layout.newest_label(own)
     if not (own if label else newest):
@@ -39,7 +40,7 @@ def revert(host: Host, pool: str, guest: str, label: str) -> str:
     return label
 
 
-def _targets(taken: Sequence[zfs.Snapshot], root: str, label: str) -> list[str]:
+def _targets(taken: Sequence[Snapshot], root: str, label: str) -> list[str]:
     """Return the snapshots of the disks; one that was added since is left as it is."""
     targets = []
     for dataset in dict.fromkeys(snapshot.dataset for snapshot in taken):

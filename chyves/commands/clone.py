@@ -16,7 +16,7 @@ import click
 
 from chyves import __version__
 from chyves.app import App
-from chyves.backend import guests, locks, net, numbers, store, wiring, zfs
+from chyves.backend import guests, locks, net, numbers, snapshots, store, wiring, zfs
 from chyves.backend.facts import gather_facts
 from chyves.backend.inventory import Inventory
 from chyves.backend.run import Progress
@@ -119,7 +119,7 @@ def _order(app: App, inventory: Inventory, source: Guest, label: str, pool: str,
         if not guests.status(app.host, source.name).is_down:
             app.report.warn(f"{source.name} runs: its clone finds its disks as after a power cut")
         return Order(source, parts, f"{layout.TRANSFER}{uuid.uuid4()}", True, pool, way)
-    there = {taken.dataset for taken in zfs.snapshots(app.host, [root]) if taken.label == label}
+    there = {taken.dataset for taken in snapshots.taken(app.host, [root]) if taken.label == label}
     if not {root, f"{root}/.config"} <= there:
         raise NotFound(
             f"no such snapshot: {source.name}{label}", hint=f"chyves {source.name} snapshot list"
@@ -134,7 +134,7 @@ def drop_transfers(app: App, root: str) -> None:
     """Take away the snapshots of clones and moves that were killed; one that has clones by now
     stays, as their origin."""
     taken = [
-        one for one in zfs.snapshots(app.host, [root]) if one.label.startswith(layout.TRANSFER)
+        one for one in snapshots.taken(app.host, [root]) if one.label.startswith(layout.TRANSFER)
     ]
     for label in dict.fromkeys(one.label for one in taken):
         own = [one for one in taken if one.label == label]
@@ -144,7 +144,7 @@ def drop_transfers(app: App, root: str) -> None:
 def _let_go(app: App, root: str, label: str, origins: Sequence[str]) -> None:
     """Destroy a snapshot of a whole guest; what of it are ``origins`` of ZFS clones goes by itself
     together with the last of them."""
-    zfs.destroy_unused(app.host, root + label)
+    snapshots.destroy_unused(app.host, root + label)
     for origin in origins:
         zfs.rename(app.host, origin + label, origin + label.replace(layout.TRANSFER, layout.ORIGIN))
 
@@ -169,7 +169,7 @@ class Cloning:
         staged = []
         with ExitStack() as undo:
             if order.is_own:
-                zfs.take_snapshots(self._host, [order.root + order.label])
+                snapshots.take(self._host, [order.root + order.label])
                 undo.callback(self._drop_snapshot)
             with self._app.output.progress(order.source.name, partial(self._bytes, wanted)) as told:
                 for name in wanted:
@@ -199,7 +199,7 @@ class Cloning:
         """Raise Precondition if the pool has no room for what is copied."""
         order = self._order
         label = "" if order.is_own else order.label
-        sizes = zfs.sizes_of_copies(self._host, order.root, label)
+        sizes = snapshots.sizes_of_copies(self._host, order.root, label)
         needed = sum(sizes.get(order.root + path, 0) for path in order.sent()) * copies
         zfs.require_room(self._host, order.pool, needed, f"clone {order.source.name}")
 
@@ -221,7 +221,7 @@ class Cloning:
             return 0
         order = self._order
         names = [order.root + path + order.label for path in order.sent()]
-        return zfs.copied_bytes(self._host, names) * len(targets)
+        return snapshots.copied_bytes(self._host, names) * len(targets)
 
     def _put_together(self, name: str, told: Progress) -> None:
         """Make all datasets of a clone, mounted and without a snapshot."""
@@ -230,11 +230,11 @@ class Cloning:
             snapshot = order.root + path + order.label
             if path in order.sent():
                 without = () if dataset.is_volume else ("mountpoint", "readonly")
-                zfs.copy(self._host, snapshot, staged + path, told, without=without)
+                snapshots.copy(self._host, snapshot, staged + path, told, without=without)
                 if not dataset.is_volume:
                     zfs.mount(self._host, staged + path)
             elif order.is_linked(path):
-                zfs.clone(self._host, snapshot, staged + path)
+                snapshots.clone(self._host, snapshot, staged + path)
         if order.way.is_linked:
             zfs.create_filesystem(self._host, f"{staged}/logs", {"compression": "on"})
         zfs.destroy(self._host, staged + order.label, recursive=True)

@@ -110,11 +110,11 @@ def _media(ctx: click.Context, _: Words) -> list[str]:
 
 
 def _labels(ctx: click.Context, _: Words) -> list[str]:
-    from chyves.backend import zfs
+    from chyves.backend import snapshots
 
     chosen = ctx.obj.inventory.select(ctx.obj.selector)
     roots = [layout.guest_dataset(guest.pool, guest.name) for guest in chosen]
-    return [one.label for one in zfs.snapshots(ctx.obj.host, roots) if one.dataset in roots]
+    return [one.label for one in snapshots.taken(ctx.obj.host, roots) if one.dataset in roots]
 
 
 def _disks(ctx: click.Context, _: Words) -> list[str]:

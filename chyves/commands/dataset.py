@@ -9,7 +9,7 @@ import click
 
 from chyves import __version__
 from chyves.app import App
-from chyves.backend import locks, store, zfs
+from chyves.backend import locks, snapshots, store, zfs
 from chyves.backend.inventory import Inventory
 from chyves.commands.offline import bring_online, take_offline
 from chyves.commands.options import Changing, argument
@@ -88,7 +88,7 @@ def install(app: App, pool: str) -> None:
     }
     if role == "primary" and not _has_install_snapshot(app, pool):
         label = f"{time.strftime('%Y%m%d', time.gmtime())}-{CONFIG_SNAPSHOT}-{__version__}"
-        zfs.take_snapshots(app.host, [f"{layout.config_dataset(pool)}@{label}"])
+        snapshots.take(app.host, [f"{layout.config_dataset(pool)}@{label}"])
     store.create_config(app.host, layout.pool_config(pool), pool_values)
     _verify_mounted(app, pool)
     zfs.inherit_property(app.host, layout.root_dataset(pool), zfs.UNFINISHED)
@@ -162,7 +162,7 @@ def _has_install_snapshot(app: App, pool: str) -> bool:
     config = layout.config_dataset(pool)
     if app.host.plan is not None:
         return False
-    return any(CONFIG_SNAPSHOT in taken.name for taken in zfs.snapshots(app.host, [config]))
+    return any(CONFIG_SNAPSHOT in taken.name for taken in snapshots.taken(app.host, [config]))
 
 
 def _verify_mounted(app: App, pool: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, store, zfs
+from chyves.backend import guests, locks, snapshots, store, zfs
 from chyves.backend.inventory import Inventory
+from chyves.backend.snapshots import Snapshot
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
@@ -88,7 +89,7 @@ def refuse_dependants(app: App, dataset: str, hint: str) -> None:
 
 
 def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
-    taken = zfs.snapshots(app.host, roots)
+    taken = snapshots.taken(app.host, roots)
     others = [
         clone
         for snapshot in taken
@@ -100,7 +101,7 @@ def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
     refuse_held(taken)
 
 
-def refuse_held(taken: Sequence[zfs.Snapshot]) -> None:
+def refuse_held(taken: Sequence[Snapshot]) -> None:
     """Raise Busy if one of the snapshots is held."""
     held = [snapshot.name for snapshot in taken if snapshot.holds]
     if held:

@@ -18,7 +18,7 @@ from functools import partial
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, zfs
+from chyves.backend import guests, locks, snapshots, zfs
 from chyves.backend.inventory import Inventory
 from chyves.commands import leftovers
 from chyves.commands.clone import drop_transfers
@@ -111,11 +111,11 @@ def _copy(
 ) -> None:
     """Copy the guest with all its snapshots out of sight, and mount it."""
     label = f"{layout.TRANSFER}{uuid.uuid4()}"
-    zfs.take_snapshots(app.host, [source + label])
+    snapshots.take(app.host, [source + label])
     undo.callback(_drop_snapshot, app, source)
     size = partial(_bytes, app, source + label)
     with app.output.progress(guest.name, size) as told:
-        zfs.copy(app.host, source + label, staged, told, replicate=True)
+        snapshots.copy(app.host, source + label, staged, told, replicate=True)
     folder = layout.guest_mountpoint(guest.pool, guest.name)
     for path, part in parts.items():
         if part.mountpoint == folder + path:
@@ -124,9 +124,9 @@ def _copy(
 
 
 def _bytes(app: App, snapshot: str) -> int:
-    return (
-        0 if app.host.plan is not None else zfs.copied_bytes(app.host, [snapshot], replicate=True)
-    )
+    if app.host.plan is not None:
+        return 0
+    return snapshots.copied_bytes(app.host, [snapshot], replicate=True)
 
 
 def _drop_snapshot(app: App, source: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from chyves.app import App
-from chyves.backend import locks, store, zfs
+from chyves.backend import locks, snapshots, store, zfs
 from chyves.backend.copying import bytes_in, copy_folder
 from chyves.backend.inventory import Inventory
 from chyves.backend.run import Progress
@@ -90,7 +90,7 @@ def _own_parts(app: App, pool: str) -> Iterator[list[zfs.Dataset]]:
             raise Conflict(
                 f"chyves did not make {', '.join(foreign)}", hint="rename them to elsewhere first"
             )
-        taken = zfs.snapshots(app.host, [one.name for one in parts]) if parts else []
+        taken = snapshots.taken(app.host, [one.name for one in parts]) if parts else []
         if taken:
             names = sorted({snapshot.name for snapshot in taken})
             raise Conflict(

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, numbers, store, zfs
+from chyves.backend import guests, locks, numbers, snapshots, store, zfs
 from chyves.backend.inventory import Inventory
+from chyves.backend.snapshots import Snapshot
 from chyves.commands import disk
 from chyves.commands.delete import refuse_held
 from chyves.commands.options import Mixed, argument
@@ -48,7 +49,7 @@ def take(app: App, label: str) -> None:
         now = guests.statuses(app.host, [guest.name for guest in chosen])
         wanted = {name: label + LIVE if seen.is_live else label for name, seen in now.items()}
         roots = [layout.guest_dataset(guest.pool, guest.name) for guest in chosen]
-        taken = {snapshot.name for snapshot in zfs.snapshots(app.host, roots)} if roots else set()
+        taken = {snapshot.name for snapshot in snapshots.taken(app.host, roots)} if roots else set()
         whole = [
             guest for guest in chosen if _may_have(app, inventory, guest, wanted[guest.name], taken)
         ]
@@ -81,7 +82,7 @@ def _take_on(app: App, chosen: Sequence[Guest], wanted: dict[str, str]) -> None:
     roots = {g.name: layout.guest_dataset(g.pool, g.name) + wanted[g.name] for g in chosen}
     with app.report.item(",".join(roots)):
         try:
-            zfs.take_snapshots(app.host, list(roots.values()))
+            snapshots.take(app.host, list(roots.values()))
         except Conflict:
             labels = " or ".join(sorted(set(wanted.values())))
             raise Conflict(
@@ -98,7 +99,7 @@ def show(app: App, _: str) -> None:
 def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False) -> None:
     """Print the snapshots of guests: of all their datasets, or of the guests as a whole."""
     roots = {layout.guest_dataset(g.pool, g.name): g.name for g in chosen}
-    found = zfs.snapshots(app.host, list(roots)) if roots else []
+    found = snapshots.taken(app.host, list(roots)) if roots else []
     rows, data = [], []
     for taken in found:
         place = layout.classify(taken.dataset)
@@ -138,7 +139,7 @@ def roll_back(app: App, label: str) -> None:
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         guests.require_down(app.host, guest.name, "roll back")
         root = layout.guest_dataset(guest.pool, guest.name)
-        taken = zfs.snapshots(app.host, [root])
+        taken = snapshots.taken(app.host, [root])
         label = _label(guest.name, root, taken, label)
         targets, lost, orphans = _plan_rollback(root, taken, label)
         for name in _added_since(inventory, root, {target.dataset for target in targets}):
@@ -155,7 +156,7 @@ def roll_back(app: App, label: str) -> None:
             if target.dataset == f"{root}/logs":
                 _keep_log(app, target, lost)
             else:
-                zfs.rollback(app.host, target.name)
+                snapshots.rollback(app.host, target.name)
         if inventory.datasets[root].is_read_only:  # or nothing could be put in order
             zfs.inherit_property(app.host, root, "readonly")
         if app.host.plan is not None:
@@ -171,22 +172,22 @@ def roll_back(app: App, label: str) -> None:
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
 
 
-def _keep_log(app: App, target: zfs.Snapshot, lost: Sequence[zfs.Snapshot]) -> None:
+def _keep_log(app: App, target: Snapshot, lost: Sequence[Snapshot]) -> None:
     """Leave the log as it is, without the snapshots that are lost with the others."""
     newer = [snapshot for snapshot in lost if snapshot.dataset == target.dataset]
     if newer:
         _destroy_listed(app, newer)
 
 
-def _destroy_listed(app: App, doomed: Sequence[zfs.Snapshot]) -> None:
+def _destroy_listed(app: App, doomed: Sequence[Snapshot]) -> None:
     """Destroy snapshots of one dataset."""
     labels = ",".join(snapshot.label[1:] for snapshot in doomed)
     names = [snapshot.name for snapshot in doomed]
-    zfs.destroy_snapshots(app.host, f"{doomed[0].dataset}@{labels}", names)
+    snapshots.destroy(app.host, f"{doomed[0].dataset}@{labels}", names)
 
 
-def _by_dataset(taken: Sequence[zfs.Snapshot]) -> dict[str, list[zfs.Snapshot]]:
-    found: dict[str, list[zfs.Snapshot]] = {}
+def _by_dataset(taken: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:
+    found: dict[str, list[Snapshot]] = {}
     for snapshot in taken:
         found.setdefault(snapshot.dataset, []).append(snapshot)
     return found
@@ -213,8 +214,8 @@ def _added_since(inventory: Inventory, root: str, known: Collection[str]) -> lis
 
 
 def _plan_rollback(
-    root: str, taken: Sequence[zfs.Snapshot], label: str
-) -> tuple[list[zfs.Snapshot], list[zfs.Snapshot], list[zfs.Snapshot]]:
+    root: str, taken: Sequence[Snapshot], label: str
+) -> tuple[list[Snapshot], list[Snapshot], list[Snapshot]]:
     """Return the snapshots to go back to, properties last, the newer ones that go with that, and
     those of datasets that are newer themselves, which would be left of snapshots that go.
 
@@ -236,7 +237,7 @@ def _plan_rollback(
     return targets, lost, orphans
 
 
-def _refuse_if_needed(lost: Sequence[zfs.Snapshot]) -> None:
+def _refuse_if_needed(lost: Sequence[Snapshot]) -> None:
     needed = [snapshot for snapshot in lost if snapshot.clones]
     if needed:
         cloned = (f"{one.name} has clones: {', '.join(one.clones)}" for one in needed)
@@ -250,7 +251,7 @@ def delete(app: App, label: str) -> None:
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         root = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, zfs.dataset(app.host, root))
-        taken = zfs.snapshots(app.host, [root])
+        taken = snapshots.taken(app.host, [root])
         if "%" not in label:
             label = _label(guest.name, root, taken, label)
         doomed = _doomed(guest.name, root, taken, label)
@@ -258,17 +259,17 @@ def delete(app: App, label: str) -> None:
         labels = list(dict.fromkeys(snapshot.label for snapshot in doomed))
         # By their names: a range skips the datasets that lack its first snapshot.
         named = f"{root}@{','.join(name[1:] for name in labels)}"
-        freed = zfs.space_freed(app.host, named)
+        freed = snapshots.space_freed(app.host, named)
         for name in labels:
             app.output.say(f"{guest.name}{name}")
         app.output.confirm(f"Delete, and free {kinds.format_bytes(freed)}?")
-        zfs.destroy_snapshots(app.host, named, [snapshot.name for snapshot in doomed])
+        snapshots.destroy(app.host, named, [snapshot.name for snapshot in doomed])
         app.report.done(
             guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
         )
 
 
-def _doomed(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> list[zfs.Snapshot]:
+def _doomed(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> list[Snapshot]:
     """Return the snapshots that ``@a``, ``@a%b``, ``@a%``, ``@%b`` or ``@%`` name."""
     first, percent, last = label.removeprefix("@").partition("%")
     own = [s.label[1:] for s in taken if s.dataset == root]
@@ -284,7 +285,7 @@ def _doomed(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) ->
     return [snapshot for snapshot in taken if snapshot.label[1:] in names]
 
 
-def _label(guest: str, root: str, taken: Sequence[zfs.Snapshot], label: str) -> str:
+def _label(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> str:
     """Return the label that was given if the guest has it, or that of its newest snapshot; one that
     is only there for clones has to be named."""
     own = [snapshot.label for snapshot in taken if snapshot.dataset == root]

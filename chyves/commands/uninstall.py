@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from chyves.app import App
-from chyves.backend import locks, net, store, wiring, zfs
+from chyves.backend import locks, net, snapshots, store, wiring, zfs
 from chyves.backend.inventory import Inventory, Pool
 from chyves.backend.survey import guests_away, refresh
 from chyves.commands import leftovers
@@ -90,7 +90,7 @@ def _require_own(app: App, inventory: Inventory, name: str) -> None:
             f"chyves did not make {', '.join(foreign)}",
             hint="rename them to elsewhere first, or destroy them yourself",
         )
-    for snapshot in zfs.snapshots(app.host, [root]):
+    for snapshot in snapshots.taken(app.host, [root]):
         others = [clone for clone in snapshot.clones if not clone.startswith(f"{root}/")]
         if others:
             raise Conflict(

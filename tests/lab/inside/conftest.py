@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chyves.backend import zfs, zfscore
+from chyves.backend import zfsacts, zfscore
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner, Result
 from tests.lab import warm
@@ -39,5 +39,5 @@ def host(
     else:
         assert zfscore.load() is not None
     host = Host(WarmRunner())
-    assert (zfs.core(host) is None) == (request.param == "zfs")
+    assert (zfsacts.core(host) is None) == (request.param == "zfs")
     return host

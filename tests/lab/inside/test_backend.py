@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""All of chyves/backend/zfs.py on a real ZFS, with libzfs_core and without."""
+"""All of the backend that asks ZFS, on a real one, with libzfs_core and without."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from chyves.backend import zfs
+from chyves.backend import snapshots, zfs
 from chyves.backend.host import Host
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
 
@@ -100,37 +100,37 @@ def test_what_cannot_be_created(host: Host) -> None:
 
 def test_snapshots_of_several_guests_are_taken_in_one_act(host: Host) -> None:
     make_guests(host, "web", "db")
-    zfs.take_snapshots(host, ["tank/web@one", "tank/db@one"])
-    taken = zfs.snapshots(host, ["tank"])
+    snapshots.take(host, ["tank/web@one", "tank/db@one"])
+    taken = snapshots.taken(host, ["tank"])
     assert [snapshot.name for snapshot in taken] == [
         *("tank/db@one", "tank/db/disk0@one", "tank/web@one", "tank/web/disk0@one")
     ]
     births = host.ask("zfs", "list", "-H", "-t", "snapshot", "-o", "createtxg").stdout.split()
     assert len(set(births)) == 1
-    zfs.take_snapshots(host, ["tank/web@two"])
+    snapshots.take(host, ["tank/web@two"])
     with pytest.raises(Conflict, match="tank/web"):
-        zfs.take_snapshots(host, ["tank/db@two", "tank/web@two"])
+        snapshots.take(host, ["tank/db@two", "tank/web@two"])
     assert "tank/db@two" not in names(host)
     with pytest.raises(NotFound):
-        zfs.take_snapshots(host, ["tank/nosuch@two"])
+        snapshots.take(host, ["tank/nosuch@two"])
 
 
 def test_snapshots_are_destroyed_all_or_none(host: Host) -> None:
     make_guests(host, "web")
-    zfs.take_snapshots(host, ["tank/web@one"])
-    zfs.take_snapshots(host, ["tank/web@two"])
-    doomed = [snapshot.name for snapshot in zfs.snapshots(host, ["tank/web"])]
-    assert zfs.space_freed(host, "tank/web@one%two") >= 0
-    zfs.hold(host, "keep", ["tank/web/disk0@two"])
+    snapshots.take(host, ["tank/web@one"])
+    snapshots.take(host, ["tank/web@two"])
+    doomed = [snapshot.name for snapshot in snapshots.taken(host, ["tank/web"])]
+    assert snapshots.space_freed(host, "tank/web@one%two") >= 0
+    snapshots.hold(host, "keep", ["tank/web/disk0@two"])
     with pytest.raises(Busy):
-        zfs.destroy_snapshots(host, "tank/web@one%two", doomed)
-    zfs.release(host, "keep", ["tank/web/disk0@two"])
-    zfs.clone_volume(host, "tank/web/disk0@one", "tank/clone", {"chyves:x": "y"})
+        snapshots.destroy(host, "tank/web@one%two", doomed)
+    snapshots.release(host, "keep", ["tank/web/disk0@two"])
+    snapshots.clone_volume(host, "tank/web/disk0@one", "tank/clone", {"chyves:x": "y"})
     with pytest.raises(Conflict):
-        zfs.destroy_snapshots(host, "tank/web@one%two", doomed)
+        snapshots.destroy(host, "tank/web@one%two", doomed)
     assert set(doomed) < set(names(host))
     zfs.destroy(host, "tank/clone")
-    zfs.destroy_snapshots(host, "tank/web@one%two", doomed)
+    snapshots.destroy(host, "tank/web@one%two", doomed)
     assert names(host) == ["tank/web", "tank/web/disk0"]
 
 
@@ -138,60 +138,60 @@ def test_a_rollback_destroys_what_is_newer(host: Host) -> None:
     make_guests(host, "web")
     for text in ("one", "two", "three"):
         write("tank/web/disk0", text)
-        zfs.take_snapshots(host, [f"tank/web@{text}"])
+        snapshots.take(host, [f"tank/web@{text}"])
     host.change("zfs", "bookmark", "tank/web/disk0@three", "tank/web/disk0#mark")
     write("tank/web/disk0", "now")
-    zfs.clone_volume(host, "tank/web/disk0@two", "tank/clone", {})
+    snapshots.clone_volume(host, "tank/web/disk0@two", "tank/clone", {})
     with pytest.raises(Conflict):
-        zfs.rollback(host, "tank/web/disk0@one")
+        snapshots.rollback(host, "tank/web/disk0@one")
     assert read("tank/web/disk0") == "now"
     assert zfs.exists(host, "tank/web/disk0@three")
     zfs.destroy(host, "tank/clone")
-    zfs.rollback(host, "tank/web/disk0@one")
+    snapshots.rollback(host, "tank/web/disk0@one")
     assert read("tank/web/disk0") == "one"
     left = [name for name in names(host) if name.startswith("tank/web/disk0")]
     assert left == ["tank/web/disk0", "tank/web/disk0@one"]
     with pytest.raises(NotFound):
-        zfs.rollback(host, "tank/web/disk0@two")
+        snapshots.rollback(host, "tank/web/disk0@two")
 
 
 def test_a_clone_has_the_bytes_and_its_own_properties(host: Host) -> None:
     make_guests(host, "web")
     write("tank/web/disk0", "golden")
-    zfs.take_snapshots(host, ["tank/web@gold"])
-    zfs.clone_volume(host, "tank/web/disk0@gold", "tank/clone", {zfs.UNFINISHED: "create"})
+    snapshots.take(host, ["tank/web@gold"])
+    snapshots.clone_volume(host, "tank/web/disk0@gold", "tank/clone", {zfs.UNFINISHED: "create"})
     assert read("tank/clone") == "golden"
     found = zfs.dataset(host, "tank/clone")
     assert found is not None
     assert (found.origin, found.unfinished) == ("tank/web/disk0@gold", "create")
-    snapshot = zfs.snapshots(host, ["tank/web/disk0"])[0]
+    snapshot = snapshots.taken(host, ["tank/web/disk0"])[0]
     assert snapshot.clones == ("tank/clone",)
     with pytest.raises(Conflict):
-        zfs.clone_volume(host, "tank/web/disk0@gold", "tank/clone", {})
+        snapshots.clone_volume(host, "tank/web/disk0@gold", "tank/clone", {})
     with pytest.raises(NotFound):
-        zfs.clone_volume(host, "tank/web/disk0@nosuch", "tank/other", {})
+        snapshots.clone_volume(host, "tank/web/disk0@nosuch", "tank/other", {})
 
 
 def test_holds(host: Host) -> None:
     make_guests(host, "web")
-    zfs.take_snapshots(host, ["tank/web@one"])
+    snapshots.take(host, ["tank/web@one"])
     both = ["tank/web@one", "tank/web/disk0@one"]
-    zfs.hold(host, "keep", both)
-    assert [snapshot.holds for snapshot in zfs.snapshots(host, ["tank"])] == [1, 1]
+    snapshots.hold(host, "keep", both)
+    assert [snapshot.holds for snapshot in snapshots.taken(host, ["tank"])] == [1, 1]
     with pytest.raises(ChyvesError):
-        zfs.hold(host, "keep", both)
+        snapshots.hold(host, "keep", both)
     with pytest.raises(Busy):
         zfs.destroy(host, "tank/web@one", recursive=True)
-    zfs.release(host, "keep", both)
+    snapshots.release(host, "keep", both)
     with pytest.raises(ChyvesError):
-        zfs.release(host, "keep", both)
+        snapshots.release(host, "keep", both)
     with pytest.raises(NotFound):
-        zfs.hold(host, "keep", ["tank/web@nosuch"])
+        snapshots.hold(host, "keep", ["tank/web@nosuch"])
 
 
 def test_what_exists(host: Host) -> None:
     make_guests(host, "web")
-    zfs.take_snapshots(host, ["tank/web@one"])
+    snapshots.take(host, ["tank/web@one"])
     assert zfs.exists(host, "tank/web/disk0")
     assert zfs.exists(host, "tank/web/disk0@one")
     assert not zfs.exists(host, "tank/web/disk1")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from chyves.backend import zfs
+from chyves.backend import snapshots, zfs
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner
 from tests.lab.contract.realsession import RealSession
@@ -83,10 +83,10 @@ def test_a_guest_finds_its_old_bytes_after_a_rollback(session: RealSession) -> N
     with running("tank/web/boot", "tank/web/data") as guest:
         guest.hears("write file old bytes; cat file")
         guest.says("\nold bytes")
-        zfs.take_snapshots(host, ["tank/web@one"])
+        snapshots.take(host, ["tank/web@one"])
         guest.hears("write file new ones; cat file")
         guest.says("\nnew ones")
-    zfs.rollback(host, "tank/web/data@one")
+    snapshots.rollback(host, "tank/web/data@one")
     with running("tank/web/boot", "tank/web/data") as guest:
         guest.hears("cat file")
         guest.says("\nold bytes")

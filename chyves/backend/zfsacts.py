@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How ZFS is asked to change something, by zfs(8) or libzfs_core, and what its complaints mean."""
+
+import shlex
+from collections.abc import Callable, Mapping
+
+from chyves.backend import zfscore
+from chyves.backend.host import Host
+from chyves.backend.run import Result
+from chyves.errors import (
+    Busy,
+    ChyvesError,
+    Conflict,
+    HostError,
+    Invalid,
+    NotFound,
+    NotPermitted,
+    Precondition,
+)
+
+
+def core(host: Host) -> zfscore.Core | None:
+    """Return libzfs_core for a change of this machine, if it is there."""
+    return None if host.simulated or host.plan is not None else zfscore.load()
+
+
+def change(host: Host, *argv: str) -> None:
+    understand(host.try_change(*argv))
+
+
+def act(host: Host, doing: Callable[[], None], *argv: str) -> None:
+    """Do by libzfs_core what these words would do."""
+    host.tell(3, shlex.join(argv))
+    try:
+        doing()
+    except zfscore.Refusal as refusal:
+        host.tell(3, f"zfs ended with 1: {refusal}")
+        raise _meant(str(refusal)) or HostError(str(refusal)) from None
+
+
+def options_of(given: Mapping[str, str]) -> list[str]:
+    return [word for name, value in given.items() for word in ("-o", f"{name}={value}")]
+
+
+_KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
+    ("already exists", Conflict, "take another name, or rename what is there"),
+    ("dependent clones", Conflict, "delete or promote the clones first"),
+    ("clones of previous snapshots exist", Conflict, "delete or promote the clones first"),
+    ("being held", Busy, "zfs holds shows what holds it"),
+    ("is busy", Busy, "fstat shows which process has it open"),
+    ("out of space", Precondition, "zfs list -o space shows what takes the room"),
+    ("greater than available space", Precondition, "zfs list -o space shows what takes the room"),
+    ("no space left", Precondition, "zfs list -o space shows what takes the room"),
+    ("quota exceeded", Precondition, "zfs get quota,refquota"),
+    ("pool I/O is currently suspended", Precondition, "zpool status -x"),
+    ("no such pool", NotFound, "zpool list shows the pools"),
+    ("does not exist", NotFound, "zfs list -t all shows what there is"),
+    ("could not find any snapshots", NotFound, "zfs list -t snapshot shows what there is"),
+    ("permission denied", NotPermitted, "run it with doas or sudo"),
+    ("invalid character", Invalid, "names have letters, digits, _ . : and -"),
+    ("name is too long", Invalid, "take a shorter name"),
+)
+
+
+def understand(result: Result) -> Result:
+    """Return the result of a zfs command that succeeded, or raise the kind of error it names."""
+    if result.code == 0:
+        return result
+    if meant := _meant(result.complaint()):
+        raise meant
+    return result.check()
+
+
+def _meant(said: str) -> ChyvesError | None:
+    """Return the kind of error that is meant by what ZFS says, if it is one of the known."""
+    for words, kind, hint in _KINDS:
+        if words in said:
+            return kind(said, hint=hint)
+    return None

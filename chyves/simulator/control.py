@@ -11,7 +11,7 @@ from chyves.simulator.net import interfaces
 from chyves.simulator.programs import execute_captured
 from chyves.simulator.reboot import reboot
 from chyves.simulator.world import RELEASES, Machine, World
-from chyves.simulator.zfs.mounts import BALLAST
+from chyves.simulator.zfs.space import BALLAST
 
 
 def main(directory: Path, word: str, arguments: list[str]) -> int:

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST = 4096, LONGEST = 256, EVENT = 1 << 14, BUFFER = 1 << 24 };
+// A volume takes MINORS numbers, for itself and its partitions.
+enum { MOST = 1 << 14, MINORS = 16, LONGEST = 256, EVENT = 1 << 14, BUFFER = 1 << 24 };
 
 // BLKZNAME of OpenZFS, include/sys/fs/zfs.h
 #define VOLUME_NAME _IOR(0x12, 125, char[LONGEST])
@@ -38,9 +39,9 @@ static void forget(char *link)
 
 static void make(int number, const char *volume)
 {
-	char *link = links[number], target[32];
+	char *link = links[number / MINORS], target[32];
 
-	snprintf(link, sizeof(links[number]), "%s%s", top, volume);
+	snprintf(link, sizeof(links[0]), "%s%s", top, volume);
 	snprintf(target, sizeof(target), "/dev/zd%d", number);
 	for (char *end = link + sizeof(top) - 1; (end = strchr(end, '/')) != NULL; end++) {
 		*end = '\0';
@@ -54,7 +55,7 @@ static void make(int number, const char *volume)
 
 static void look(int number)
 {
-	char node[32], volume[LONGEST] = "", *link = links[number];
+	char node[32], volume[LONGEST] = "", *link = links[number / MINORS];
 	int device;
 
 	snprintf(node, sizeof(node), "/dev/zd%d", number);
@@ -90,10 +91,10 @@ int main(void)
 			continue;
 		event[sizeof(event) - 1] = '\0';
 		if (sscanf(event, "%15[a-z]@/devices/virtual/block/zd%d%c", action, &number, &rest) != 2 ||
-		    number < 0 || number >= MOST)
+		    number < 0 || number >= MOST * MINORS)
 			continue;
 		if (strcmp(action, "remove") == 0)
-			forget(links[number]);
+			forget(links[number / MINORS]);
 		else
 			look(number);
 	}

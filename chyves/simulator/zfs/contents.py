@@ -19,6 +19,7 @@ from chyves.simulator.state import Record
 from chyves.simulator.world import World
 
 if TYPE_CHECKING:
+    from chyves.simulator.zfs.datasets import Datasets
     from chyves.simulator.zfs.moves import Moves
 
 EMPTY_FILESYSTEM = 24576
@@ -50,6 +51,16 @@ def place(world: World, record: Record) -> Path:
     if "mounted" in record:
         return world.path(record["mounted"])
     return stored(world, record)
+
+
+def apart(datasets: "Datasets", name: str) -> tuple[Path, set[str]]:
+    """Return where a filesystem's content is and the directories in it that are mountpoints."""
+    record = datasets[name]
+    where = place(datasets.world, record)
+    if "mounted" not in record:
+        return where, set()
+    below = datasets.mounts_below(record["mounted"])
+    return where, {str(datasets.world.path(path)) for path in below}
 
 
 def make_volume(path: Path, size: int) -> None:

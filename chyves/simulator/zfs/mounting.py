@@ -10,6 +10,11 @@ from chyves.simulator.zfs import contents, names
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError
 from chyves.simulator.zfs.moves import Moves
+from chyves.simulator.zfs.space import BALLAST, Space
+
+_FOLDER = 128 << 10
+"""So many bytes at least ZFS reserves for the time in which a folder is made (OpenZFS 2.1: none is
+made where reservations have left less than what an empty filesystem takes)."""
 
 
 def is_mountable(datasets: Datasets, name: str) -> bool:
@@ -30,9 +35,8 @@ def mount(datasets: Datasets, moves: Moves, name: str) -> None:
     target = datasets.world.path(path)
     if path == "/" or path in datasets.mounts():
         raise RefusedError(f"cannot mount '{name}': mountpoint or dataset is busy")
-    if not os.path.lexists(target) and _is_read_only(datasets, path):
-        why = "failed to create mountpoint: Read-only file system"
-        raise RefusedError(f"cannot mount '{path}': {why}")
+    if not os.path.lexists(target) and (why := _no_folder(datasets, path)):
+        raise RefusedError(f"cannot mount '{path}': failed to create mountpoint: {why}")
     if os.path.lexists(target) and not target.is_dir():
         raise RefusedError(f"cannot mount '{name}': Not a directory")
     if target.is_dir() and any(target.iterdir()):
@@ -45,13 +49,26 @@ def mount(datasets: Datasets, moves: Moves, name: str) -> None:
     datasets.change(name, mounted=path)
 
 
-def _is_read_only(datasets: Datasets, path: str) -> bool:
-    """Tell whether the filesystem in which a mountpoint would be made is read-only."""
+def _no_folder(datasets: Datasets, path: str) -> str:
+    """Return why the filesystem in which a mountpoint would be made refuses a new folder, if it
+    does."""
     mounts = datasets.mounts()
     above = path.rpartition("/")[0]
     while above and above not in mounts:
         above = above.rpartition("/")[0]
-    return above in mounts and datasets.value(mounts[above], "readonly") == "on"
+    name = mounts.get(above)
+    if name and datasets.value(name, "readonly") == "on":
+        return "Read-only file system"
+    return "No space left on device" if name and has_no_room_for_folders(datasets, name) else ""
+
+
+def has_no_room_for_folders(datasets: Datasets, name: str) -> bool:
+    """Tell whether a filesystem is too full for a folder. Since OpenZFS 2.2 there is still room
+    for one where reservations have taken all."""
+    pool = names.pool_of(name)
+    if datasets.major > 13 or f"{pool}/{BALLAST}" not in datasets:
+        return False
+    return Space(datasets).available(name) < _FOLDER
 
 
 def unmount(datasets: Datasets, moves: Moves, name: str, *, force: bool = False) -> None:
@@ -120,13 +137,3 @@ def remove_mountpoint(datasets: Datasets, moves: Moves, name: str) -> None:
     directory = datasets.world.path(datasets.mountpoint(name))
     if directory.is_dir() and not any(directory.iterdir()):
         moves.discard(directory)
-
-
-def content_apart(datasets: Datasets, name: str) -> tuple[Path, set[str]]:
-    """Return where a filesystem's content is and the directories in it that are mountpoints."""
-    record = datasets[name]
-    place = contents.place(datasets.world, record)
-    if "mounted" not in record:
-        return place, set()
-    below = datasets.mounts_below(record["mounted"])
-    return place, {str(datasets.world.path(path)) for path in below}

@@ -7,11 +7,7 @@ from pathlib import Path
 from chyves.simulator.world import World
 from chyves.simulator.zfs import contents
 from chyves.simulator.zfs.datasets import Datasets
-from chyves.simulator.zfs.space import Space
-
-BALLAST = "ballast"
-"""Dataset directly in a pool that takes all its room, on order. Only then is room looked for before
-a file is written: to measure a pool takes time."""
+from chyves.simulator.zfs.space import BALLAST, Space
 
 
 def is_read_only(world: World, absolute_path: str) -> bool:

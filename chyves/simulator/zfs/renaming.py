@@ -147,6 +147,8 @@ def _move_whole(
     place = datasets.world.path(target)
     if not above.startswith("/") or target in datasets.mounts() or datasets.mounts_below(target):
         return False
+    if mounting.has_no_room_for_folders(datasets, names.parent_of(new)):
+        return False
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         return False
     paths = {datasets[name]["mounted"] for name in mounted}

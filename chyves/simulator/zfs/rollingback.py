@@ -96,7 +96,7 @@ def roll_back(datasets: Datasets, moves: Moves, snapshot: str) -> None:
     name = names.dataset_of(snapshot)
     record, source = datasets[name], datasets[snapshot]
     original = contents.stored(datasets.world, source)
-    place, apart = mounting.content_apart(datasets, name)
+    place, apart = contents.apart(datasets, name)
     if record["type"] != VOLUME:
         staged = datasets.world.store / contents.fresh()
         contents.copy_tree(original, staged)

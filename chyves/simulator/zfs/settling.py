@@ -142,7 +142,7 @@ def _build_on(
         taken = datasets.snapshots(name)
         destroy_snapshots(datasets, moves, taken[taken.index(before) + 1 :])
         roll_back(datasets, moves, before)
-    place, apart = mounting.content_apart(datasets, name)
+    place, apart = contents.apart(datasets, name)
     if datasets[name]["type"] == VOLUME:
         moves.discard(place)
         moves.move(staged, place)

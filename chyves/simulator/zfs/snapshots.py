@@ -5,7 +5,7 @@ import secrets
 
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
-from chyves.simulator.zfs import contents, mounting, names, setting
+from chyves.simulator.zfs import contents, names, setting
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError, UsageError
 from chyves.simulator.zfs.moves import changing
@@ -120,6 +120,6 @@ def _take_one(
         taken["volblocksize"] = record["volblocksize"]
         contents.copy_file(contents.stored(datasets.world, record), target)
     else:
-        place, apart = mounting.content_apart(datasets, name)
+        place, apart = contents.apart(datasets, name)
         contents.copy_tree(place, target, apart)
     return taken

@@ -12,9 +12,13 @@ import time
 from functools import cached_property
 
 from chyves.simulator.state import Record
-from chyves.simulator.zfs import contents, mounting, names
+from chyves.simulator.zfs import contents, names
 from chyves.simulator.zfs.contents import Measure
 from chyves.simulator.zfs.datasets import Datasets
+
+BALLAST = "ballast"
+"""Dataset directly in a pool that takes all its room, on order. Only then is room looked for before
+a file is written: to measure a pool takes time."""
 
 POOL_METADATA = 81408
 """What a fresh pool uses besides its root filesystem (OpenZFS 2.1.9)."""
@@ -222,5 +226,5 @@ def measure_one(datasets: Datasets, name: str) -> Measure:
     record = datasets[name]
     if record["type"] == names.VOLUME:
         return contents.measure_volume(str(contents.place(datasets.world, record)))
-    place, apart = mounting.content_apart(datasets, name)
+    place, apart = contents.apart(datasets, name)
     return contents.measure_tree(str(place), apart)

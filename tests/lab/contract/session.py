@@ -130,6 +130,13 @@ class Session(ABC):
         else:
             self.steps.append(Step(act, out=read.rstrip(b"\0").decode(errors="replace")))
 
+    def fill(self, dataset: str) -> None:
+        """Reserve for a dataset all the room that its pool has left."""
+        asked = ["zfs", "get", "-H", "-p", "-o", "value", "available", dataset]
+        room = text_of(self.run(asked, b"")[1]).strip()
+        code, _, err = self.run(["zfs", "set", f"reservation={room}", dataset], b"")
+        self.steps.append(Step(f"fill {dataset}", code, err=text_of(err)))
+
     def put(self, file: str, text: str) -> None:
         """Write a file of the host."""
         try:

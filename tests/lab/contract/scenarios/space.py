@@ -46,6 +46,37 @@ def a_pool_that_is_full(host: Session) -> None:
     host.zfs("get -H -p -o value available tank", near=True)
 
 
+def new_names_on_a_pool_that_is_full(host: Session) -> None:
+    """Without room for a folder there is nothing to be mounted on."""
+    listing = "list -H -r -o name,mounted tank"
+    for guest in ("web", "db", "mail"):
+        host.zfs(f"create tank/{guest}")
+        host.zfs(f"create tank/{guest}/logs")
+        host.zfs(f"create -V 8M tank/{guest}/disk0")
+    host.zfs("create -o mountpoint=/tank/own tank/own")
+    host.zfs("create tank/shelf")
+    host.zfs("create -o canmount=off -o mountpoint=none tank/ballast")
+    host.fill("tank/ballast")
+    host.zfs("create tank/new")
+    host.zfs("rename tank/web tank/old")
+    host.zfs(listing)
+    host.zfs("mount tank/old")
+    host.zfs("rename tank/old/logs tank/old/log")
+    host.zfs("rename tank/db/logs tank/db/log")
+    host.zfs("rename tank/own tank/mine")
+    host.zfs("rename -u tank/mail tank/post")
+    host.zfs("rename tank/shelf tank/db/shelf")
+    host.zfs("unmount tank/mine")
+    host.zfs("mount tank/mine")
+    host.zfs("set mountpoint=/tank/elsewhere tank/mine")
+    host.zfs(listing)
+    host.zfs("destroy -r tank/old")
+    host.zfs("mount tank/db/log")
+    host.zfs("set reservation=none tank/ballast")
+    host.zfs("mount -a")
+    host.zfs(listing)
+
+
 def thick_volumes_want_room_for_their_snapshots(host: Session) -> None:
     host.zfs("create -V 500M tank/v")
     host.write("tank/v", 0, "x" * 4096)

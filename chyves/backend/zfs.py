@@ -200,10 +200,28 @@ def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
 
 
 def rename(host: Host, old: str, new: str) -> None:
-    """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict."""
-    change(host, "zfs", "rename", old, new)
+    """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict;
+    Precondition also where all is renamed, but there is no room for the folders to mount it on."""
+    if why := _rename(host, old, new):
+        raise Precondition(f"{new} cannot be mounted: {why}", hint="make room, then: zfs mount -a")
+
+
+def put_aside(host: Host, old: str, new: str) -> None:
+    """Rename what is to be destroyed, whether it can be mounted then or not. Raises Busy,
+    Conflict."""
+    _rename(host, old, new)
+
+
+def _rename(host: Host, old: str, new: str) -> str:
+    """Rename a dataset; return why it could not be mounted at its new place, which ZFS does last
+    (lib/libzfs/libzfs_changelist.c)."""
+    done = host.try_change("zfs", "rename", old, new)
+    why = done.complaint() if done.code else ""
+    if "failed to create mountpoint" not in why or not exists(host, new):
+        understand(done)
     if host.plan is not None:
         host.planned_away.add(old)
+    return why
 
 
 def block_size(host: Host, volume: str) -> int:

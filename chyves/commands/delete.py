@@ -62,7 +62,7 @@ def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: boo
     stamp = time.strftime("%Y%m%d%H%M%S") + (layout.KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
     try:
-        zfs.rename(app.host, dataset, hidden)
+        zfs.put_aside(app.host, dataset, hidden)
     except Invalid as error:
         error.hint = f"it has a snapshot of a long name: chyves {guest.name} rename <shorter>"
         raise

@@ -80,7 +80,7 @@ def move_guest(app: App, inventory: Inventory, guest: Guest, pool: str) -> None:
         staged = layout.staged_dataset(pool, guest.name, stamp)
         zfs.set_property(app.host, staged, zfs.UNFINISHED, zfs.MOVE + hidden)
         zfs.rename(app.host, staged, target)
-        zfs.rename(app.host, source, hidden)
+        zfs.put_aside(app.host, source, hidden)
         undo.pop_all()
     app.report.touched()
     zfs.inherit_property(app.host, target, zfs.UNFINISHED)

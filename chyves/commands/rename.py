@@ -17,6 +17,9 @@ from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.selector import check_new_names
 
+FOLDERS = 1 << 20
+"""Bytes that a pool needs for the folders of the new name to be made."""
+
 
 @click.command("rename", cls=Changing)
 @argument("new")
@@ -49,6 +52,7 @@ def rename_guest(app: App, inventory: Inventory, guest: Guest, new: str) -> None
         if (there := layout.guest_dataset(pool.name, new)) in inventory.datasets:
             raise Conflict(f"{there} exists and is no guest", hint="rename or destroy it yourself")
     guests.require_down(app.host, guest.name, "rename it")
+    zfs.require_room(app.host, guest.pool, FOLDERS, f"rename {guest.name}")
     app.output.confirm(f"Rename {guest.name} to {new}?")
     with _taken_along(app, inventory, guest, new) as undo:
         zfs.rename(app.host, before, after)

@@ -51,7 +51,7 @@ def uninstall(app: App, name: str, *, force: bool) -> None:
             _require_own(app, inventory, pool.name)
             root, hidden = layout.root_dataset(pool.name), layout.uninstalled_dataset(pool.name)
             zfs.set_property(app.host, root, zfs.UNFINISHED, zfs.UNINSTALL)
-            zfs.rename(app.host, root, hidden)
+            zfs.put_aside(app.host, root, hidden)
             app.report.touched()
             _clear_away(app, inventory, pool.name, guests)
         app.report.done(pool.name, "uninstalled", guests=[guest.name for guest in guests])

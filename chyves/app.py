@@ -77,13 +77,24 @@ class App:
         for problem in (*inventory.problems, *not_in_force(inventory.globals)):
             self._tell_once(problem)
         for guest in inventory.unreadable:
-            self._tell_of_unreadable(guest.name, inventory.why_unreadable(guest))
+            everybody = self.selector in EVERYBODY
+            self._tell_of(guest.name, inventory.why_unreadable(guest), meant=everybody)
+        if twice := inventory.twice():
+            left_out = self._left_out(inventory)
+            for name, error in twice.items():
+                self._tell_of(name, error, meant=name in left_out)
         return inventory
 
-    def _tell_of_unreadable(self, guest: str, error: ChyvesError) -> None:
-        """Report a guest whose properties cannot be read; where all guests are meant, as a
-        failure."""
-        if self.selector not in EVERYBODY or self.command in NEEDS_NOTHING:
+    def _left_out(self, inventory: "Inventory") -> set[str]:
+        """Return the names on two pools that are meant without being said, if any."""
+        try:
+            return inventory.left_out(self.selector) if self.selector else set()
+        except ChyvesError:  # who asks for them says it
+            return set()
+
+    def _tell_of(self, guest: str, error: ChyvesError, *, meant: bool) -> None:
+        """Report a guest with which nothing can be done; one that is ``meant``, as a failure."""
+        if not meant or self.command in NEEDS_NOTHING:
             self._tell_once(f"{guest}: {error.message}; {error.hint}")
         elif guest not in self._told:
             self._told.add(guest)

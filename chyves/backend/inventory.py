@@ -114,8 +114,14 @@ class Inventory(NamedTuple):
         """Return what is to be said of a guest whose properties cannot be read."""
         config = f"{layout.guest_dataset(guest.pool, guest.name)}/.config"
         file = layout.guest_config(guest.pool, guest.name)
+        place = self.datasets[config].mountpoint
         if self.datasets[config].is_mounted:
             hint = f"put back {file}; {layout.kept_in(file)}"
+        elif place != file.rpartition("/")[0]:
+            hint = (
+                f"it would be mounted on {place}: zfs set mountpoint="
+                f"{layout.root_mountpoint(guest.pool)} {layout.root_dataset(guest.pool)}"
+            )
         else:
             hint = f"zfs mount {config}"
         return Precondition("its properties cannot be read", hint=hint)
@@ -152,16 +158,23 @@ class Inventory(NamedTuple):
             parse_selector(name, self.names)
             raise NotFound(f"no such guest: {name}", hint="chyves list shows all")
         if len(found) > 1:
-            pools = " and ".join(guest.pool for guest in found)
-            raise Conflict(
-                f"there is a guest {name} on {pools}",
+            raise self.twice()[name]
+        return found[0]
+
+    def twice(self) -> dict[str, Conflict]:
+        """Return what is to be said of each name that guests on two pools have."""
+        return {
+            name: Conflict(
+                f"there is a guest {name} on {' and '.join(pools)}",
                 hint="rename or destroy one of the datasets; chyves cannot know which is meant",
             )
-        return found[0]
+            for name, pools in named_twice(self.guests).items()
+        }
 
     def select(self, selector: str, *, whatever: bool = False) -> list[Guest]:
         """Return the guests a selector names; ``whatever`` their properties are, even those that
-        cannot be read. A name that two pools have is left out unless it is said itself.
+        cannot be read, and on whichever pool. A name that two pools have is left out otherwise,
+        unless it is said itself.
 
         Raises NotFound, Invalid, Conflict; Precondition if there is no pool they could be on, or
         the properties of one that is named cannot be read.
@@ -174,11 +187,24 @@ class Inventory(NamedTuple):
         for name in selector.split(","):
             if name not in known.names:
                 known.require_readable(name)
-        groups = known.groups() if GROUP in selector else {}
-        boot = boot_order(known.guests) if BOOT in selector else ()
-        names = parse_selector(selector, known.names, groups, boot)
-        unsure = set(named_twice(known.guests)) - set(selector.split(","))
+        names = known.names_in(selector)
+        if whatever:
+            first = {guest.name: guest for guest in reversed(known.guests)}
+            return [first[name] for name in names]
+        unsure = known.left_out(selector)
         return [known.guest(name) for name in names if name not in unsure]
+
+    def names_in(self, selector: str) -> list[str]:
+        """Return the names that a selector means. Raises NotFound, Invalid."""
+        groups = self.groups() if GROUP in selector else {}
+        boot = boot_order(self.guests) if BOOT in selector else ()
+        return list(dict.fromkeys(parse_selector(selector, self.names, groups, boot)))
+
+    def left_out(self, selector: str) -> set[str]:
+        """Return the names that guests on two pools have, and that a selector means without saying
+        them. Raises NotFound, Invalid."""
+        twice = self.twice()
+        return (set(self.names_in(selector)) & twice.keys()) - set(selector.split(","))
 
     def groups(self) -> dict[str, list[str]]:
         """Return the names of the guests of each group."""

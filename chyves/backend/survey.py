@@ -11,7 +11,7 @@ from chyves.backend.inventory import Inventory, Pool
 from chyves.backend.store import read_config
 from chyves.model import layout
 from chyves.model.config import ConfigFile
-from chyves.model.guest import Guest, named_twice
+from chyves.model.guest import Guest
 
 
 def read_inventory(host: Host) -> Inventory:
@@ -167,8 +167,6 @@ def _with_guests(
         elif _has_properties(place, datasets):
             unreadable.append(Guest(place.guest, place.pool, ConfigFile(), defaults, globals_))
     guests.sort(key=lambda guest: (layout.version_key(guest.name), guest.pool))
-    for name, on in named_twice(guests).items():
-        problems.append(f"there is a guest {name} on {' and '.join(on)}: only lists show them")
     found = Inventory(pools, globals_, defaults, tuple(guests), datasets, tuple(problems))
     return found._replace(unreadable=tuple(unreadable))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chyves.errors import Exit
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
+from tests.cli.plans import guest_runs
 from tests.cli.runs import Runs
 from tests.cli.test_output import Golden, normal
 from tests.cli.test_synopsis import COLUMNS
@@ -190,19 +191,29 @@ def test_a_name_on_two_pools_is_listed_and_said(twice: Chyves) -> None:
         ["db", "tank"],
         ["web", "tank"],
     ]
-    assert "chyves: there is a guest db on pool2 and tank: only lists show them" in done.err
+    assert "chyves: db: there is a guest db on pool2 and tank; rename or destroy " in done.err
 
 
 @pytest.mark.parametrize("selector", ["all", "rcboot", ":prod", "web,rcboot"])
 def test_a_name_on_two_pools_keeps_no_other_from_its_turn(selector: str, twice: Chyves) -> None:
-    assert twice(f"{selector} set cpu=2").out == "web: set cpu=2\n"
+    done = twice(f"{selector} set cpu=2", code=Exit.CONFLICT)
+    assert done.out == "web: set cpu=2\n"
+    assert "chyves: db: there is a guest db on pool2 and tank" in done.said
 
 
 @pytest.mark.parametrize("selector", ["db", "web,db", ":prod,db"])
 def test_a_name_on_two_pools_means_neither(selector: str, twice: Chyves) -> None:
     before = twice.state()
-    assert "there is a guest db on pool2 and tank\n" in twice(f"{selector} stop", code=4).err
+    assert "there is a guest db on pool2 and tank\n" in twice(f"{selector} start", code=4).err
     assert twice.state() == before
+
+
+@pytest.mark.parametrize("line", ["db stop", "all stop", "db reclaim", "rcboot stop --within 20"])
+def test_what_runs_is_stopped_whatever_has_its_name(line: str, twice: Chyves) -> None:
+    with guest_runs(twice, "db"):
+        plan = twice(f"{line} --dry-run")
+        assert "db" in plan.out
+    assert "db: not running\n" in twice(line).out
 
 
 def test_a_broken_file_is_shown_and_keeps_no_other_from_its_turn(guests: Chyves) -> None:

@@ -375,14 +375,6 @@ def test_a_guest_on_a_full_pool_has_no_other_name(stocked: Chyves) -> None:
     assert why.startswith("web: cannot rename web: out of space\nhint: tank has ")
 
 
-def test_a_guest_leaves_a_full_pool(stocked: Chyves) -> None:
-    stocked("dataset pool2 install -q")
-    fill(World(stocked.directory), "tank")
-    done = stocked("web move pool2")
-    assert done.out == "web: moved from tank to pool2\n"
-    assert not [name for name in stocked.datasets("tank") if "web" in name]
-
-
 def test_one_guest_that_does_not_fit(guests: Chyves) -> None:
     why = guests.refused("new create 10T", code=Exit.PRECONDITION)
     assert why.startswith("new: ")

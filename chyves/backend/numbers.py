@@ -52,33 +52,41 @@ def settle_restored(
     """Put in order what a guest's properties of old claim: numbers that others have by now are
     chosen anew, taps that came back rejoin a bridge, taps that went leave theirs.
 
-    ``before`` are the interfaces it had. Returns a sentence for each thing that was changed.
+    ``before`` are the interfaces and numbers it had: it keeps those, whoever shares them. Returns a
+    sentence for each thing that was changed.
     """
     inventory = refresh(host, inventory)
     restored = inventory.guest(name)
-    notes = _choose_anew(host, inventory, restored)
+    notes = _choose_anew(host, inventory, restored, before)
     actual = net.interfaces(host)
-    notes += _choose_interfaces(host, refresh(host, inventory), name, actual)
+    replaced = _choose_interfaces(host, refresh(host, inventory), name, before, actual)
+    owned = wiring.owners(inventory, but=restored)
+    notes += [
+        f"{fresh} takes the place of {old}, which {owned[old][0]} has now"
+        for old, fresh in replaced.items()
+    ]
     if wiring.is_automatic(inventory):
-        notes += _rewire(host, refresh(host, inventory), name, before, actual)
+        notes += _rewire(host, refresh(host, inventory), name, before, actual, replaced)
     return notes
 
 
-def _choose_anew(host: Host, inventory: Inventory, restored: Guest) -> list[str]:
+def _choose_anew(
+    host: Host, inventory: Inventory, restored: Guest, before: Sequence[str]
+) -> list[str]:
     others = taken(inventory, but=restored.name)
     values = dict(restored.config)
     changed = {}
-    if others.serials.keys() & {values.get("serial", "")}:
+    if others.serials.keys() & {values.get("serial", "")} - set(before):
         changed["serial"] = next_serial(inventory)
-    if others.ports.keys() & {values.get("uefi_vnc_port", "")}:
+    if others.ports.keys() & {values.get("uefi_vnc_port", "")} - set(before):
         first = offset(inventory.globals, "uefi_vnc_port_start_offset")
         changed["uefi_vnc_port"] = numbers.next_port(others, first)
-    if others.uuids.keys() & {values.get("uuid", "").lower()}:
+    if others.uuids.keys() & {values.get("uuid", "").lower()} - set(before):
         changed["uuid"] = str(uuid.uuid4())
     doubled = {
         name: ""
         for name, value in values.items()
-        if name.endswith("_mac") and value.lower() in others.macs
+        if name.endswith("_mac") and value.lower() in others.macs.keys() - set(before)
     }
     if doubled:
         path = layout.guest_config(restored.pool, restored.name)
@@ -94,15 +102,21 @@ def _choose_anew(host: Host, inventory: Inventory, restored: Guest) -> list[str]
 
 
 def _choose_interfaces(
-    host: Host, inventory: Inventory, guest: str, actual: Mapping[str, Interface]
-) -> list[str]:
-    """Give a guest others in place of those of its interfaces that another guest has by now."""
+    host: Host,
+    inventory: Inventory,
+    guest: str,
+    before: Sequence[str],
+    actual: Mapping[str, Interface],
+) -> dict[str, str]:
+    """Give a guest others in place of those of its interfaces that another guest has by now; return
+    which take the place of which."""
     now = inventory.guest(guest)
     owned = wiring.owners(inventory, but=now)
     wanted: list[str] = []
     replaced: dict[str, str] = {}
     for name in dict.fromkeys(now.net_ifaces()):
-        if name in owned and (name.startswith("tap") or ":" in name):
+        is_own = name.startswith("tap") or ":" in name
+        if is_own and name in owned and name not in before:
             if name.startswith("tap"):
                 fresh = next_tap(inventory, {**actual, **dict.fromkeys(wanted, Interface(""))})
             else:
@@ -125,10 +139,7 @@ def _choose_interfaces(
             lambda config: config.unset(kept).set(values),
             what=", ".join(f"{name}={value}" for name, value in values.items()),
         )
-    return [
-        f"{fresh} takes the place of {name}, which {owned[name][0]} has now"
-        for name, fresh in replaced.items()
-    ]
+    return replaced
 
 
 def _rewire(
@@ -137,21 +148,24 @@ def _rewire(
     guest: str,
     before: Sequence[str],
     actual: Mapping[str, Interface],
+    replaced: Mapping[str, str],
 ) -> list[str]:
-    """Take the taps that went off the bridges, and put those that came back on one."""
+    """Take the taps that went off the bridges, and put those that came back on one: on that of the
+    tap whose place one has taken, or on the default bridge."""
     now = inventory.guest(guest)
     wanted, owned = now.net_ifaces(), wiring.owners(inventory, but=now)
+    places = {fresh: old for old, fresh in replaced.items()}
     notes = []
-    gone = [name for name in before if name not in wanted and name not in owned]
+    had = [name for name in before if name.startswith(("tap", "vale"))]
+    gone = [name for name in had if name not in wanted and name not in owned]
     if gone:
-        change = network.remove_interfaces(
-            guest, before, gone, wiring.associations(inventory), actual
-        )
+        change = network.remove_interfaces(guest, had, gone, wiring.associations(inventory), actual)
         wiring.carry_out(host, inventory, change._replace(guest={}))
     for name in wanted:
         inventory = refresh(host, inventory)
         known = wiring.associations(inventory)
         if name.startswith("tap") and not known.bridges_with(name):
-            wiring.carry_out(host, inventory, network.record_tap(name, known.default, known))
-            notes.append(f"{name} is on {known.default} now")
+            bridge = known.home_of(places.get(name, name))
+            wiring.carry_out(host, inventory, network.record_tap(name, bridge, known))
+            notes.append(f"{name} is on {bridge} now")
     return notes

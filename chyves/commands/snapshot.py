@@ -17,6 +17,7 @@ from chyves.commands.options import Mixed, argument
 from chyves.errors import Conflict, Invalid, NotFound
 from chyves.model import kinds, layout, network
 from chyves.model.guest import Guest
+from chyves.model.numbers import claims
 
 AUTO_NAME = "@chyves-auto-named-snapshot-%Y%m%d-%H%M.%S"
 LIVE = "-LIVE-SYSTEM"
@@ -194,17 +195,17 @@ def _by_dataset(taken: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:
 
 
 def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
-    """Mark the guest, and return the interfaces it had before this rollback, or before the one
-    that was killed and is run again now."""
+    """Mark the guest, and return the interfaces and unique numbers that it had before this
+    rollback, or before the one that was killed and is run again now."""
     root = layout.guest_dataset(guest.pool, guest.name)
     dataset = zfs.dataset(app.host, root)
-    interfaces = guest.net_ifaces()
+    own = tuple(dict.fromkeys((*guest.net_ifaces(), *claims(guest.config))))
     if dataset and dataset.half_rolled_back:
         _, _, kept = dataset.unfinished.partition(" ")
-        interfaces = network.split_interfaces(kept)
-    mark = f"{zfs.ROLLBACK}{label} {network.join_interfaces(interfaces)}"
+        own = network.split_interfaces(kept)
+    mark = f"{zfs.ROLLBACK}{label} {network.join_interfaces(own)}"
     zfs.set_property(app.host, root, zfs.UNFINISHED, mark)
-    return interfaces
+    return own
 
 
 def _added_since(inventory: Inventory, root: str, known: Collection[str]) -> list[str]:

@@ -70,6 +70,13 @@ def _unique_values(name: str, value: str) -> Iterator[tuple[str, str]]:
         yield "macs", value.lower()
 
 
+def claims(properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a guest has for itself, or shares with its exact clones: interfaces, serial port,
+    VNC port, UUID and MAC addresses, as they are compared."""
+    found = (claim for item in properties.items() for claim in _unique_values(*item))
+    return tuple(dict.fromkeys(value for _, value in found))
+
+
 _WHAT = {
     "interfaces": "an interface",
     "serials": "the serial port",

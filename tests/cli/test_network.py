@@ -503,3 +503,28 @@ def test_a_template_gets_and_loses_no_interface(line: str, guests: Chyves) -> No
 def test_attached_to_nothing_is_private(guests: Chyves) -> None:
     assert guests("network bridge0 attach private").out == "bridge0: private\n"
     assert "bridge0_phy_attach=private" in plan(guests)
+
+
+def test_a_rollback_keeps_what_is_shared_with_an_exact_clone(guests: Chyves) -> None:
+    guests("network bridge1 private -q")
+    guests("network bridge1 migrate bridge2 -q")
+    guests("network web add tap bridge2 -q")
+    guests("web set tap50_mac=58:9c:fc:00:00:07 -q")
+    guests("web snapshot @one -q")
+    guests("web clone twin -ie -q")
+    before = guests.file("/chyves/tank/guests/web/.config/.cfg"), plan(guests)
+    assert guests("web snapshot rollback @one --yes").said == []
+    assert (guests.file("/chyves/tank/guests/web/.config/.cfg"), plan(guests)) == before
+
+
+def test_the_tap_of_a_rollback_is_where_that_is_whose_place_it_takes(guests: Chyves) -> None:
+    guests("network bridge1 private -q")
+    guests("network web add tap bridge1 -q")
+    guests("web snapshot @one -q")
+    guests("web clone twin -ie -q")
+    guests("network web remove tap52 -q")
+    done = guests("web snapshot rollback @one --yes")
+    assert done.said == [
+        "chyves: web: tap53 takes the place of tap52, which twin has now",
+        "chyves: web: tap53 is on bridge1 now",
+    ]

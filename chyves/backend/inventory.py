@@ -232,7 +232,8 @@ class Inventory(NamedTuple):
         return disks[name]
 
     def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
-        """Return the volumes of all guests, by pool and guest."""
+        """Return the volumes of all guests, by pool and guest; those that chyves did not make come
+        behind its own, for guests boot from the first."""
         found: dict[tuple[str, str], list[zfs.Dataset]] = {}
         for dataset in self.datasets.values():
             if dataset.is_volume:
@@ -240,5 +241,10 @@ class Inventory(NamedTuple):
                 if isinstance(place, layout.GuestPart):
                     found.setdefault((place.pool, place.guest), []).append(dataset)
         for volumes in found.values():
-            volumes.sort(key=lambda volume: layout.version_key(volume.name))
+            volumes.sort(key=_place_of_disk)
         return found
+
+
+def _place_of_disk(volume: zfs.Dataset) -> tuple[bool, object]:
+    name = volume.name.rpartition("/")[2]
+    return not re.fullmatch(r"disk[0-9]+", name), layout.version_key(volume.name)

@@ -34,7 +34,8 @@ def delete(app: App, how: str | None) -> None:
     doomed = (_families if how == "force" else _clones_first)(app, inventory, chosen)
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-            delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET)
+            asks = how != "force"  # which has asked for all of a family
+            delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET, asks=asks)
             _warn_of_followers(app, guest, [one for one in inventory.guests if one not in doomed])
 
 
@@ -48,7 +49,9 @@ def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Gue
     return inventory.select(",".join(left)) if left else []
 
 
-def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: bool) -> None:
+def delete_guest(
+    app: App, inventory: Inventory, guest: Guest, *, keep_taps: bool, asks: bool
+) -> None:
     """Delete one guest; the caller holds its lock.
 
     The rename that takes it out of sight makes it true: ``zfs destroy -r`` can stop halfway, a
@@ -57,8 +60,10 @@ def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: boo
     guest = store.current(app.host, guest)
     guests.require_down(app.host, guest.name, "delete it")
     dataset = layout.guest_dataset(guest.pool, guest.name)
-    refuse_dependants(app, dataset, "delete them first, or all together with: delete force")
-    app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
+    _refuse_foreign(inventory, guest)
+    refuse_dependants(app, dataset, "delete them first; delete force takes guests along")
+    if asks:
+        app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
     stamp = time.strftime("%Y%m%d%H%M%S") + (layout.KEEPNET if keep_taps else "")
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp)
     try:
@@ -73,6 +78,18 @@ def delete_guest(app: App, inventory: Inventory, guest: Guest, *, keep_taps: boo
         error.hint = "the guest is gone; the next delete clears away what is left of it"
         raise
     app.report.done(guest.name, "deleted")
+
+
+def _refuse_foreign(inventory: Inventory, guest: Guest) -> None:
+    """Raise Conflict if there is something below a guest that chyves did not make."""
+    top = f"{layout.guest_dataset(guest.pool, guest.name)}/"
+    below = [name for name in inventory.datasets if name.startswith(top)]
+    foreign = [name for name in below if not layout.is_made(name.removeprefix(top))]
+    if foreign:
+        raise Conflict(
+            f"chyves did not make {', '.join(foreign)}",
+            hint="rename them to elsewhere first, or destroy them yourself",
+        )
 
 
 def _warn_of_followers(app: App, gone: Guest, others: Sequence[Guest]) -> None:
@@ -163,8 +180,11 @@ def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[G
             family = [one for one in _with_clones(inventory, [guest]) if one not in doomed]
             for one in family:
                 guests.require_down(app.host, one.name, f"delete {one.name}")
+                _refuse_foreign(inventory, one)
             roots = [layout.guest_dataset(one.pool, one.name) for one in (*family, *doomed)]
             _refuse_dependants(app, roots, "they are no guests: promote or destroy them yourself")
+            names = " and ".join(one.name for one in reversed(family))
+            app.output.confirm(f"Delete {names} with all disks and snapshots?")
             doomed += family
     return doomed
 

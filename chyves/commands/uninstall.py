@@ -5,7 +5,6 @@ The rename of ``<pool>/chyves`` makes it true; what is left after a kill is clea
 uninstall of that pool.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -109,10 +108,10 @@ def _is_own(dataset: zfs.Dataset, guests: set[str], datasets: Sequence[zfs.Datas
         case layout.GuestRoot(_, guest):
             return guest in guests or dataset.is_unfinished
         case layout.GuestPart(pool, guest, path):
-            made = re.fullmatch(r"\.config|logs|img(/.*)?|disk[0-9]+", path)
+            made = layout.is_made(path)
             root = layout.guest_dataset(pool, guest)
             making = any(one.name == root and one.is_unfinished for one in datasets)
-            return bool(made) and (guest in guests or making)
+            return made and (guest in guests or making)
     top = "/".join(dataset.name.split("/")[:3])
     return isinstance(layout.classify(top), layout.Deleted)
 

@@ -102,6 +102,8 @@ def upgrade_guest(
         zfs.set_property(app.host, f"{dataset.name}/.config", "snapdir", "visible")
     if wanted.values or dataset.unfinished == UPGRADE:
         _write(app, dataset, guest, wanted.values)
+    if bargs := wanted.values.get("bargs"):
+        app.report.warn(f"{guest.name}: bargs is {bargs} now, was {guest.config['bargs']}")
     said = f"upgraded from {old} to" if wanted.values else "is of version"
     app.report.done(
         guest.name,

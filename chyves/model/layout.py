@@ -109,6 +109,12 @@ def pool_config(pool: str) -> str:
     return f"/chyves/{pool}/.config/pool.cfg"
 
 
+def is_made(path: str) -> bool:
+    """Tell whether chyves makes datasets of that path below a guest's, or lets them be made there:
+    below ``img`` there are what disks people like."""
+    return bool(re.fullmatch(r"\.config|logs|img(/.*)?|disk[0-9]+", path))
+
+
 def kept_in(file: str) -> str:
     """Return where a property file is in snapshots, as part of a hint."""
     folder = file.rpartition("/")[0]

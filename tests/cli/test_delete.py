@@ -86,3 +86,33 @@ def test_all_that_is_cloned_from_a_guest_is_named(guests: Chyves) -> None:
         why = guests.refused(line, code=Exit.CONFLICT).splitlines()[0]
         named = set(why.rpartition(": ")[2].split(", "))
         assert named == {"new", "old", "older"}, line
+
+
+@pytest.mark.parametrize("line", ["web delete", "web delete force", "web delete keepnet"])
+def test_what_chyves_did_not_make_is_not_deleted(guests: Chyves, line: str) -> None:
+    guests.run("zfs", "create", f"{GUESTS}/web/img/more")
+    guests.run("zfs", "create", f"{GUESTS}/web/backup")
+    guests.run("zfs", "create", "-V", "1M", f"{GUESTS}/web/data")
+    assert guests.refused(f"{line} --yes", code=Exit.CONFLICT) == (
+        f"web: chyves did not make {GUESTS}/web/backup, {GUESTS}/web/data\n"
+        "hint: rename them to elsewhere first, or destroy them yourself"
+    )
+    assert guests.refused(f"{line} --dry-run", code=Exit.CONFLICT)
+    for name in ("backup", "data"):
+        guests.run("zfs", "rename", f"{GUESTS}/web/{name}", f"tank/{name}")
+    assert guests(f"{line} --yes").out == "web: deleted\n"
+
+
+def test_a_family_is_asked_for_once(guests: Chyves) -> None:
+    guests("web clone kid -cu -q")
+    assert guests.refused("web delete force", code=Exit.NOT_PERMITTED) == (
+        "web: not without a confirmation: Delete web and kid with all disks and snapshots?\n"
+        "hint: add --yes to go ahead"
+    )
+
+
+def test_a_guest_boots_from_its_own_disk(guests: Chyves) -> None:
+    """And not from a volume that somebody has made there."""
+    guests.run("zfs", "create", "-V", "1M", f"{GUESTS}/web/data")
+    disks = [disk["name"] for disk in guests.json("web disk list")[0]["disks"]]
+    assert disks == ["disk0", "data"]

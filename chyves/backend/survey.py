@@ -127,8 +127,9 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         names += _planned_guests(host, pool.name, names)
         for name in names:
-            known = inventory.datasets.get(layout.guest_dataset(pool.name, name))
-            if not _is_on_its_way(known, inventory.datasets):
+            dataset = layout.guest_dataset(pool.name, name)
+            known = inventory.datasets.get(dataset)
+            if dataset not in host.planned_away and not _is_on_its_way(known, inventory.datasets):
                 places.append((layout.GuestRoot(pool.name, name), None))
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))

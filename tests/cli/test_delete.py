@@ -116,3 +116,14 @@ def test_a_guest_boots_from_its_own_disk(guests: Chyves) -> None:
     guests.run("zfs", "create", "-V", "1M", f"{GUESTS}/web/data")
     disks = [disk["name"] for disk in guests.json("web disk list")[0]["disks"]]
     assert disks == ["disk0", "data"]
+
+
+def test_a_dry_run_lets_go_of_a_tap_that_a_family_shares(guests: Chyves) -> None:
+    guests("web clone twin -ce -q")
+    plan = guests("web delete force --dry-run").out.splitlines()
+    before = len(guests.commands())
+    guests("web delete force --yes -q")
+    run = [" ".join(argv) for argv in guests.commands()[before:] if argv[0] == "ifconfig"]
+    changes = [line for line in run if len(line.split()) > 2]
+    assert changes == [line for line in plan if line.startswith("ifconfig")]
+    assert "ifconfig tap50 destroy" in changes

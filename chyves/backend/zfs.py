@@ -13,6 +13,7 @@ from chyves.errors import (
     Precondition,
 )
 from chyves.model import kinds, layout
+from chyves.model.volumes import reservation
 
 UNFINISHED = "chyves:unfinished"
 """User property with the verb that is at work on a dataset. A pool, guest or resource in the making
@@ -39,6 +40,9 @@ ROLLBACK = "rollback"
 COLUMNS = f"name,type,volsize,origin,mountpoint,mounted,readonly,{UNFINISHED}"
 
 NODE_SECONDS = 10.0
+
+SMALL_BLOCK = "8192"
+"""Bytes in a block of a volume if nothing is said, before OpenZFS 2.2; 16384 since."""
 
 
 class Dataset(NamedTuple):
@@ -153,7 +157,9 @@ def create_volume(
     """
     thin = ["-s"] if sparse else []
     if host.plan is not None and not sparse:
-        require_room(host, name.partition("/")[0], size, f"create '{name}'")
+        block = int(kinds.block_size(options.get("volblocksize") or SMALL_BLOCK))
+        needed = reservation(size, block)
+        require_room(host, name.partition("/")[0], needed, f"create '{name}'")
     change(host, "zfs", "create", *thin, "-V", str(size), *options_of(options), name)
     wait_for_nodes(host, [name])
 

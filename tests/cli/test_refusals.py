@@ -375,6 +375,14 @@ def test_a_guest_on_a_full_pool_has_no_other_name(stocked: Chyves) -> None:
     assert why.startswith("web: cannot rename web: out of space\nhint: tank has ")
 
 
+def test_a_dry_run_knows_what_a_thick_disk_reserves(guests: Chyves) -> None:
+    """More than its size."""
+    free = int(guests.zfs("available", "tank"))
+    almost = f"new create {(free >> 20) - 8}M"
+    assert "out of space" in guests(f"{almost} --dry-run", code=Exit.PRECONDITION).err
+    assert guests.refused(almost, code=Exit.PRECONDITION).startswith("new: ")
+
+
 def test_one_guest_that_does_not_fit(guests: Chyves) -> None:
     why = guests.refused("new create 10T", code=Exit.PRECONDITION)
     assert why.startswith("new: ")

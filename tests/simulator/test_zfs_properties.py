@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from chyves.model.volumes import reservation
 from chyves.simulator.world import World
 from chyves.simulator.zfs.mounts import is_read_only
-from chyves.simulator.zfs.sizes import nice_bytes, parse_number, volume_reservation
+from chyves.simulator.zfs.sizes import nice_bytes, parse_number
 from tests.simulator.conftest import Type, run
 
 
@@ -45,9 +46,9 @@ def test_sizes_are_read() -> None:
 
 
 def test_reservations_of_a_real_pool() -> None:
-    assert volume_reservation(536870912, 512) == 807403520
-    assert volume_reservation(1073741824, 512) == 1613234176
-    assert volume_reservation(268435456, 512) == 404750336
+    assert reservation(536870912, 512) == 807403520
+    assert reservation(1073741824, 512) == 1613234176
+    assert reservation(268435456, 512) == 404750336
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``zfs set``: settings, and what follows from them."""
 
+from chyves.model.volumes import reservation
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
 from chyves.simulator.zfs import contents, mounting, nodes, setting
@@ -11,7 +12,6 @@ from chyves.simulator.zfs.names import ANYTHING, FILESYSTEM, VOLUME
 from chyves.simulator.zfs.options import Options
 from chyves.simulator.zfs.privilege import is_root
 from chyves.simulator.zfs.setting import Checker
-from chyves.simulator.zfs.sizes import volume_reservation
 from chyves.simulator.zfs.space import Space
 
 _REMOUNT_FAILED = "property may be set but unable to remount filesystem"
@@ -114,13 +114,13 @@ def _keep_reservation(datasets: Datasets, name: str, settings: dict[str, str]) -
     reserved = datasets.size(name, "refreservation")
     if settings.get("refreservation") == setting.AUTO:
         size = int(settings.get("volsize", size))
-        settings["refreservation"] = str(volume_reservation(size, block))
+        settings["refreservation"] = str(reservation(size, block))
     elif (
         "volsize" in settings
         and "refreservation" not in settings
-        and reserved == volume_reservation(size, block)
+        and reserved == reservation(size, block)
     ):
-        settings["refreservation"] = str(volume_reservation(int(settings["volsize"]), block))
+        settings["refreservation"] = str(reservation(int(settings["volsize"]), block))
 
 
 def _check_limits(datasets: Datasets, action: str, name: str, settings: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field
 
+from chyves.model.volumes import reservation
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
 from chyves.simulator.zfs import contents, mounting, names, nodes, properties, setting
@@ -13,7 +14,7 @@ from chyves.simulator.zfs.names import ANYTHING, DATASETS, FILESYSTEM, SNAPSHOT,
 from chyves.simulator.zfs.options import Options
 from chyves.simulator.zfs.privilege import is_root
 from chyves.simulator.zfs.setting import Checker
-from chyves.simulator.zfs.sizes import parse_number, volume_reservation
+from chyves.simulator.zfs.sizes import parse_number
 from chyves.simulator.zfs.space import has_room
 
 _DEFAULT_BLOCK = {13: 8192, 14: 16384, 15: 16384}
@@ -128,7 +129,7 @@ def _complete(world: World, wish: Wish, name: str, io: Io) -> None:
     size = int(checked["volsize"])
     wish.given["volsize"] = str(-(-size // block) * block)
     if not wish.sparse and "refreservation" not in wish.given:
-        wish.given["refreservation"] = str(volume_reservation(int(wish.given["volsize"]), block))
+        wish.given["refreservation"] = str(reservation(int(wish.given["volsize"]), block))
 
 
 def _tell_ancestors(wish: Wish, name: str, io: Io) -> None:

@@ -7,10 +7,6 @@ _UNITS = ("", "K", "M", "G", "T", "P", "E")
 _SUFFIX = re.compile(r"([BKMGTPEZ])(I?B)?", re.IGNORECASE)
 _MAXIMUM = (1 << 64) - 1
 
-_INDIRECT_BLOCK = 128 << 10
-_POINTERS_PER_INDIRECT = 1024
-_METADATA_COPIES = 2
-
 
 def nice_number(number: int) -> str:
     """Return ``number`` in at most five characters: ``512``, ``1.50G``, ``20.4M``, ``770M``."""
@@ -50,14 +46,3 @@ def _shift(suffix: str) -> int:
     if not match or (match[1].upper() == "B" and match[2]):
         raise ValueError(f"invalid numeric suffix '{suffix}'")
     return 10 * "BKMGTPEZ".index(match[1].upper())
-
-
-def volume_reservation(volsize: int, volblocksize: int) -> int:
-    """Return the refreservation of a thick volume, in bytes: its data, and every indirect block
-    there may ever be, twice (checked against ``zfs get refreservation`` of OpenZFS 2.1.9)."""
-    blocks = volsize // volblocksize
-    indirect = 7
-    while blocks > 1:
-        blocks = -(-blocks // _POINTERS_PER_INDIRECT)
-        indirect += blocks
-    return volsize + indirect * _METADATA_COPIES * _INDIRECT_BLOCK

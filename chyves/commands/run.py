@@ -11,7 +11,7 @@ from chyves.app import App
 from chyves.backend import guests, wanted
 from chyves.commands import ending
 from chyves.commands.options import Changing, argument
-from chyves.commands.start import finish, setting_for, start_guest
+from chyves.commands.start import Starting, finish, setting_for, start_guest
 from chyves.errors import ChyvesError
 from chyves.model.guest import Guest
 
@@ -41,7 +41,7 @@ def run(app: App, iso: str | None) -> None:
 def _start(app: App, guest: Guest, iso: str | None) -> None:
     wanted.want(app.host, [guest.name], wanted.ON)
     launch = start_guest(app, setting_for(app, app.inventory, [guest], iso), guest)
-    if launch:
+    if isinstance(launch, Starting):
         with suppress(guests.Ended):
             finish(app, guest, launch, seconds=float("inf"))
 

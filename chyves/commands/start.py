@@ -2,7 +2,7 @@
 """``start``: run guests."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from chyves.errors import Busy, HostError, NotFound, Precondition
 from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network, preconditions
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
-from chyves.model.holding import holding, shared
+from chyves.model.holding import Holding, holding, shared
 from chyves.model.properties import in_force
 from chyves.model.selector import BOOT
 
@@ -31,12 +31,18 @@ SECONDS = 30.0
 
 
 class Setting(NamedTuple):
-    """What all guests of one start have in common."""
+    """What all guests of one start have in common; ``rehearsed`` is what those would have for
+    themselves by now that a dry run has started."""
 
     inventory: Inventory
     facts: HostFacts
     primary: str
     media: bhyve.Media | None
+    rehearsed: Mapping[str, Holding] = {}
+
+    def after(self, guest: Guest) -> "Setting":
+        """Return what is left to the next one once a guest has its memory."""
+        return self._replace(facts=hostchecks.without(guest, self.facts))
 
 
 @click.command("start", cls=Changing)
@@ -75,6 +81,12 @@ COMING = ("starting", "loading", "restarting")
 Starting = guests.Launch | guests.Underway
 
 
+class Rehearsed(NamedTuple):
+    """A start of which a dry run has shown the plan; what the guest would have for itself."""
+
+    holding: Holding
+
+
 class Starter:
     """Starts guests one behind the other, and waits for them side by side: loaders take their time.
     What each takes of the memory is missing to the next. Failures are reported."""
@@ -88,11 +100,13 @@ class Starter:
         """Start a guest, and do not wait until it runs."""
         with self._app.report.item(guest.name):
             launch = start_guest(self._app, self._setting, guest)
-            if launch:
+            if isinstance(launch, Starting):
                 self._launched[guest.name] = guest, launch
-            if isinstance(launch, guests.Launch):
-                facts = hostchecks.without(guest, self._setting.facts)
-                self._setting = self._setting._replace(facts=facts)
+            if isinstance(launch, guests.Launch | Rehearsed):
+                self._setting = self._setting.after(guest)
+            if isinstance(launch, Rehearsed):
+                rehearsed = {**self._setting.rehearsed, guest.name: launch.holding}
+                self._setting = self._setting._replace(rehearsed=rehearsed)
 
     def finish(self, name: str) -> None:
         """Wait until a guest runs, if it was started, and report it."""
@@ -159,7 +173,7 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     raise NotFound(f"no such ISO: {iso}", hint=hint)
 
 
-def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | None:
+def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearsed | None:
     """Start one guest; None if it runs already, and is reported. Raises why it cannot run."""
     with locks.guest_lock(app.host, guest.name), ExitStack() as undo:
         now = guests.settled(app.host, guest.name)
@@ -177,7 +191,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | None:
         if app.host.plan is not None:
             show_plan(app, guest, plan)
             undo.pop_all()
-            return None
+            return Rehearsed(holding(guest, setting.facts))
         launch = _launch(app, setting, guest, plan, undo)
         undo.pop_all()
         return launch
@@ -290,7 +304,7 @@ def _require_own_things(app: App, setting: Setting, guest: Guest) -> None:
     """Raise Busy if a running guest has what this one needs for itself."""
     mine = holding(guest, setting.facts)
     names = [other.name for other in setting.inventory.guests if other.name != guest.name]
-    theirs = guests.held(app.host, names)
+    theirs = {**setting.rehearsed, **guests.held(app.host, names)}
     problems = list(filter(None, (shared(guest.name, mine, *one) for one in theirs.items())))
     if problems:
         raise Busy(

@@ -395,3 +395,22 @@ def test_only_root_starts_and_stops(runs: Runs, monkeypatch: pytest.MonkeyPatch)
         assert done.said[0] == "chyves: only root may do this"
     monkeypatch.delenv("CHYVES_SIMULATE_USER")
     assert runs.phase() == "stopped"
+
+
+def test_a_dry_run_counts_what_it_has_started(runs: Runs) -> None:
+    """What two guests cannot both have, the second does not get."""
+    runs.chyves("web clone twin -ce -q")
+    runs.chyves("twin set notes=x -q")
+    dry = runs.chyves("web,twin start --dry-run", code=Exit.BUSY)
+    real = runs.chyves("web,twin start", code=Exit.BUSY)
+    assert dry.said == [line for line in real.said if "treated as private" not in line]
+    assert "bhyve" in dry.out
+    runs.chyves("web stop force")
+
+
+def test_a_dry_run_counts_memory(runs: Runs) -> None:
+    runs.create("db")
+    runs.chyves("web,db set ram=20G bargs=-S -q")
+    done = runs.chyves("web,db start --dry-run", code=Exit.PRECONDITION)
+    assert done.said[0].startswith("chyves: db: it ")
+

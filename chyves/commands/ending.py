@@ -71,6 +71,8 @@ def ask(
             if not force:
                 run_harmless_hooks(app, "prestop", guest)
             _press(app, guest.name, now, force=force)
+            if app.host.plan is not None:
+                _show_end(app, guest, force=force)
             asked.append(Ask.force(guest.name) if force else Ask.button(guest.name, seconds))
     return asked
 
@@ -80,6 +82,14 @@ def _press(app: App, name: str, now: guests.Status, *, force: bool) -> None:
     act = partial(guests.ask_to_stop, app.host, name, now, force=force)
     app.host.note(f"{'power off' if force else 'press the power button of'} {name}", act)
     app.report.touched()
+
+
+def _show_end(app: App, guest: Guest, *, force: bool) -> None:
+    """Add to a dry run what the supervisor of a guest does when it ends."""
+    if force:
+        vmm.force_poweroff(app.host, layout.vm_name(guest.name))
+    vmm.destroy(app.host, layout.vm_name(guest.name))
+    run_harmless_hooks(app, "poststop", guest)
 
 
 def wait_for_ends(

@@ -370,12 +370,13 @@ def _reverts_at_reboot(guest: Guest) -> str | None:
 
 
 def show_plan(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
-    """Add to a dry run what the supervisor would run."""
+    """Add to a dry run what the supervisor would run, and what follows once the guest runs."""
     assert app.host.plan is not None
     launch = plan.launches[0]
     for tap in plan.taps if _come_up(guest) else ():
         app.host.plan.append(f"ifconfig {tap} up")
     app.host.plan += [shlex.join(argv) for argv in (launch.loader, launch.bhyve) if argv]
+    run_harmless_hooks(app, "poststart", guest)
     for later in plan.launches[1:]:
         app.host.plan.append(f"# without the medium, from reboot {plan.eject_after} on:")
         argvs = (later.loader, later.bhyve)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs of the administrator around the life of a guest."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -225,10 +226,23 @@ def test_what_others_could_write_is_not_run(runs: Runs, what: str) -> None:
 
 
 def test_a_dry_run_shows_hooks_and_runs_none(runs: Runs) -> None:
-    hook(runs, ALL, "prestart", noting(runs))
+    for event in EVENTS:
+        hook(runs, ALL, event, noting(runs))
     runs.create()
     runs.install("web")
-    lines = runs.chyves("web start --dry-run").out.splitlines()
-    told_ = "CHYVES_EVENT=prestart CHYVES_GUEST=web CHYVES_POOL=tank"
-    assert f"env {told_} {ALL}/prestart" in lines
+
+    def shown(line: str) -> list[str]:
+        plan = runs.chyves(f"{line} --dry-run").out.splitlines()
+        return [re.sub("^env CHYVES_EVENT=([a-z]*) .*", r"\1", step) for step in plan]
+
+    starting = [step for step in shown("web start") if step.startswith(("pre", "bhyve ", "post"))]
+    assert [step.partition(" ")[0] for step in starting] == ["prestart", "bhyve", "poststart"]
     assert told(runs) == []
+    runs.chyves("web start")
+    before = told(runs)
+    destroy = "bhyvectl --destroy --vm=chy-web"
+    button = ["prestop", "# press the power button of web", destroy, "poststop"]
+    assert shown("web stop") == button
+    power = "bhyvectl --force-poweroff --vm=chy-web"
+    assert shown("web stop force") == ["# power off web", power, destroy, "poststop"]
+    assert told(runs) == before

@@ -413,4 +413,3 @@ def test_a_dry_run_counts_memory(runs: Runs) -> None:
     runs.chyves("web,db set ram=20G bargs=-S -q")
     done = runs.chyves("web,db start --dry-run", code=Exit.PRECONDITION)
     assert done.said[0].startswith("chyves: db: it ")
-

@@ -12,6 +12,7 @@ from chyves.backend.store import read_config
 from chyves.model import layout
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
+from chyves.model.properties import Scope, initial_values
 
 
 def read_inventory(host: Host) -> Inventory:
@@ -158,8 +159,9 @@ def _with_guests(
     globals_, defaults = ConfigFile(), ConfigFile()
     for pool in pools:
         if pool.role == layout.PoolRole.PRIMARY:
-            globals_ = _read(host, layout.global_config(pool.name), problems)
-            defaults = _read(host, layout.defaults_config(pool.name), problems)
+            globals_ = _read_shared(host, layout.global_config(pool.name), Scope.GLOBAL, problems)
+            path = layout.defaults_config(pool.name)
+            defaults = _read_shared(host, path, Scope.DEFAULTS, problems)
     guests, unreadable = [], []
     for place, dataset in places:
         config = _guest_config(host, place, dataset, datasets, problems)
@@ -178,6 +180,17 @@ def _read(host: Host, path: str, problems: list[str]) -> ConfigFile:
     except OSError as error:
         problems.append(f"{path}: {error.strerror}")
         return ConfigFile()
+
+
+def _read_shared(host: Host, path: str, scope: Scope, problems: list[str]) -> ConfigFile:
+    """Read a property file of the primary pool. One that has nothing of what each begins with was
+    emptied: what it had is lost, not initial."""
+    config = _read(host, path, problems)
+    if host.path(path).is_file() and initial_values(scope).keys().isdisjoint(config):
+        problems.append(
+            f"{path} has nothing that such a file begins with: put it back; {layout.kept_in(path)}"
+        )
+    return config
 
 
 def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFile | None:

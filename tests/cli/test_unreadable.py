@@ -133,6 +133,16 @@ def test_the_properties_of_the_primary_pool_are_lost(guests: Chyves) -> None:
     )
 
 
+@pytest.mark.parametrize("file", [".config/global.cfg", "guests/.defaults"])
+@pytest.mark.parametrize("text", ["", "bridge0_tap_members=tap50\n"])
+def test_a_file_that_was_emptied_is_not_as_it_was_initially(
+    guests: Chyves, file: str, text: str
+) -> None:
+    guests.host.path(f"/chyves/tank/{file}").write_text(text)
+    said = f"chyves: /chyves/tank/{file} has nothing that such a file begins with: put it back; "
+    assert [line[: len(said)] for line in guests("web set cpu=2").said] == [said]
+
+
 def test_a_second_primary_pool(two: Chyves) -> None:
     """One that was imported from another host, with its guests."""
     for name in (".config/global.cfg", "guests/.defaults"):

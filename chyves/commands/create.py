@@ -58,7 +58,7 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
     dataset = layout.guest_dataset(pool, name)
     _make_root(app, inventory.defaults, dataset)
     try:
-        _make_datasets(app, inventory.defaults, dataset, size)
+        size = _make_datasets(app, inventory.defaults, dataset, size)
         values = _settle(app, inventory, name, pool)
         zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
     except BaseException:
@@ -107,11 +107,12 @@ def _root_options(defaults: Mapping[str, str]) -> dict[str, str]:
     return {} if volmode == "inherit" else {"volmode": volmode}
 
 
-def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: int) -> None:
+def _make_datasets(app: App, defaults: Mapping[str, str], dataset: str, size: int) -> int:
+    """Make what is below a guest's dataset; return the size of its disk."""
     zfs.create_filesystem(app.host, f"{dataset}/.config", {"snapdir": "visible"})
     zfs.create_filesystem(app.host, f"{dataset}/logs", {"compression": "on"})
     zfs.create_filesystem(app.host, f"{dataset}/img")
-    create_disk(app, defaults, f"{dataset}/disk0", size)
+    return create_disk(app, defaults, f"{dataset}/disk0", size)
 
 
 def _settle(app: App, inventory: Inventory, name: str, pool: str) -> dict[str, str]:
@@ -125,10 +126,15 @@ def _settle(app: App, inventory: Inventory, name: str, pool: str) -> dict[str, s
     return values
 
 
-def create_disk(app: App, defaults: Mapping[str, str], volume: str, size: int) -> None:
-    """Create a volume of ``size`` bytes as the defaults want disks."""
+def create_disk(app: App, defaults: Mapping[str, str], volume: str, size: int) -> int:
+    """Create a volume of ``size`` bytes, or of as many as fill its last block, as the defaults want
+    disks; return its size."""
+    options = _volume_options(defaults)
+    block = int(kinds.block_size(options.get("volblocksize") or "512"))
+    size = -(-size // block) * block
     sparse = defaults.get("disk_sparse") == "yes"
-    zfs.create_volume(app.host, volume, size, _volume_options(defaults), sparse=sparse)
+    zfs.create_volume(app.host, volume, size, options, sparse=sparse)
+    return size
 
 
 def _volume_options(defaults: Mapping[str, str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def add(app: App, inventory: Inventory, guest: Guest, *, size_word: str) -> None
     root = layout.guest_dataset(guest.pool, guest.name)
     name = f"disk{_next_number(inventory, guest)}"
     _forget(app, guest, name)
-    create_disk(app, inventory.defaults, f"{root}/{name}", size)
+    size = create_disk(app, inventory.defaults, f"{root}/{name}", size)
     if not guests.status(app.host, guest.name).is_down:
         app.report.warn(f"{guest.name} finds {name} when it is stopped and started again")
     said = f"{name} added, {kinds.format_bytes(size)}"

@@ -243,3 +243,11 @@ def test_a_dry_run_says_what_the_real_run_does(guests: Chyves) -> None:
         f"zfs set volsize=1048576 {ROOT}/disk1"
     ]
     assert same_as_the_real_run(guests, "web disk delete disk1") == [f"zfs destroy -r {ROOT}/disk1"]
+
+
+def test_a_disk_has_whole_blocks(guests: Chyves) -> None:
+    added = guests.results("web disk add 1K")[0]
+    assert (added["result"], added["size"]) == ("disk1 added, 16K", 16384)
+    assert [disk["size"] for disk in guests.json("web disk list")[0]["disks"]][-1] == 16384
+    guests("defaults set disk_volblocksize=inherit -q")
+    assert guests("new create 1025K").out.startswith("new: created on tank, ")

@@ -44,8 +44,12 @@ def options_of(given: Mapping[str, str]) -> list[str]:
 
 _KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
     ("already exists", Conflict, "take another name, or rename what is there"),
-    ("dependent clones", Conflict, "delete or promote the clones first"),
-    ("clones of previous snapshots exist", Conflict, "delete or promote the clones first"),
+    ("dependent clones", Conflict, "delete the clones first, or: zfs promote <clone>"),
+    (
+        "clones of previous snapshots exist",
+        Conflict,
+        "delete the clones first, or: zfs promote <clone>",
+    ),
     ("being held", Busy, "zfs holds shows what holds it"),
     ("is busy", Busy, "fstat shows which process has it open"),
     ("out of space", Precondition, "zfs list -o space shows what takes the room"),

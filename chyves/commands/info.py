@@ -150,6 +150,8 @@ def _require_flags(inventory: Inventory, words: Sequence[str]) -> None:
     """Raise Invalid if one of the words is none of flags, such as the name of a guest."""
     known = {flag for flag, _ in FLAGS_HELP}
     for word in words:
+        if word.startswith("--"):
+            raise Invalid(f"no such option: {word}", hint="chyves help info")
         if not word.startswith("-") and not known.issuperset(word):
             hint = "of all guests: chyves info -a"
             if word in inventory.names:

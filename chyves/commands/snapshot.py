@@ -242,7 +242,7 @@ def _refuse_if_needed(lost: Sequence[Snapshot]) -> None:
     needed = [snapshot for snapshot in lost if snapshot.clones]
     if needed:
         cloned = (f"{one.name} has clones: {', '.join(one.clones)}" for one in needed)
-        raise Conflict("; ".join(cloned), hint="delete or promote the clones first")
+        raise Conflict("; ".join(cloned), hint="delete the clones first")
     refuse_held(lost)
 
 

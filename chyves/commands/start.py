@@ -165,8 +165,11 @@ def _media(app: App, primary: str, iso: str | None) -> bhyve.Media | None:
     path = app.host.absolute(iso) if is_path else layout.resource_file(primary, layout.ISO, iso)
     if (is_path or not (iso.startswith(".") or "/" in iso)) and app.host.path(path).is_file():
         return prepare.medium(app.host, path)
+    if is_path:
+        place = f"on the simulated host that is {app.host.path(path)}" if app.host.simulated else ""
+        raise NotFound(f"no such file: {path}", hint=place or "chyves iso list shows what is kept")
     hint = "chyves iso list shows what there is"
-    if not is_path and Path(iso).is_file():
+    if Path(iso).is_file():
         hint = f"chyves iso import {iso} keeps it"
         if app.host.path(app.host.absolute(iso)).is_file():
             hint = f"chyves <guest> start ./{iso} takes the file, {hint}"

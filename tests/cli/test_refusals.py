@@ -286,6 +286,7 @@ def test_what_a_guest_cannot_be_called(name: str, guests: Chyves) -> None:
         ("web set -x cpu=2", "No such option"),
         ("list -x", "list takes no flags for columns: -x\nhint: info does: chyves info -h; "),
         ("list --jsn", "No such option"),
+        ("info --dry-run", "no such option: --dry-run\nhint: chyves help info"),
         ("info web", "info takes flags only: web\nhint: of one guest: chyves web get all, "),
         ("info -a nobody", "info takes flags only: nobody\nhint: of all guests: chyves info -a"),
         (f"iso import /{'x' * 101}", "the name has 101 characters, at most 100 are possible: x"),

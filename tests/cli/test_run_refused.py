@@ -77,8 +77,8 @@ def test_a_file_that_is_no_iso_resource(runs: Runs) -> None:
     file = runs.chyves.directory / "x.iso"
     file.touch()
     complaint, hint = refused(runs, Exit.NOT_FOUND, f"web start {file}")
-    assert complaint == f"no such ISO: {file}"
-    assert hint == "chyves iso list shows what there is"
+    assert complaint == f"no such file: {file}"
+    assert hint == f"on the simulated host that is {runs.chyves.host.path(str(file))}"
     with chdir(file.parent):
         complaint, hint = refused(runs, Exit.NOT_FOUND, "web start x.iso")
     assert complaint == "no such ISO: x.iso"

@@ -142,7 +142,12 @@ def test_a_shutdown_shows_its_order(runs: Runs) -> None:
     began = time.monotonic()
     lines = runs.chyves("all stop --within 600 --dry-run").out.splitlines()
     assert time.monotonic() - began < 60, "it does not wait for guests that nobody has asked"
-    assert lines == ["# press the power button of web", "# press the power button of db"]
+    assert lines == [
+        "# press the power button of web",
+        "bhyvectl --destroy --vm=chy-web",
+        "# press the power button of db",
+        "bhyvectl --destroy --vm=chy-db",
+    ]
 
 
 def test_a_shutdown_ends_a_boot_that_goes_on(runs: Runs) -> None:

@@ -183,8 +183,9 @@ def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[G
                 _refuse_foreign(inventory, one)
             roots = [layout.guest_dataset(one.pool, one.name) for one in (*family, *doomed)]
             _refuse_dependants(app, roots, "they are no guests: promote or destroy them yourself")
-            names = " and ".join(one.name for one in reversed(family))
-            app.output.confirm(f"Delete {names} with all disks and snapshots?")
+            if family:
+                names = " and ".join(one.name for one in reversed(family))
+                app.output.confirm(f"Delete {names} with all disks and snapshots?")
             doomed += family
     return doomed
 

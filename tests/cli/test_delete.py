@@ -109,6 +109,11 @@ def test_a_family_is_asked_for_once(guests: Chyves) -> None:
         "web: not without a confirmation: Delete web and kid with all disks and snapshots?\n"
         "hint: add --yes to go ahead"
     )
+    guests("all delete force --yes -q")
+    assert names(guests) == set()
+    guests("web create 1M -q")
+    guests("web clone kid -cu -q")
+    assert guests("web,kid delete force", code=Exit.NOT_PERMITTED).err.count("confirmation") == 2
 
 
 def test_a_guest_boots_from_its_own_disk(guests: Chyves) -> None:

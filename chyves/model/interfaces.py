@@ -100,7 +100,8 @@ class Planner:
         if name not in self.actual:
             argv = (name, "create", "description", description)
             self.step(f"create {name}", *argv, undo=(name, "destroy"), fine="exists")
-            self.actual[name] = Interface(name, description=description)
+            group = name.rstrip("0123456789")
+            self.actual[name] = Interface(name, description=description, groups=(group,))
 
     def destroy(self, name: str) -> None:
         undo = (name, "create", "description", self.actual[name].description)

@@ -226,6 +226,16 @@ def test_an_uplink_that_is_lost(guests: Chyves) -> None:
         guests("web start -q")
 
 
+def test_a_bridge_that_is_made_anew_is_no_uplink_for_itself(guests: Chyves) -> None:
+    guests("network bridge0 attach em0 -q")
+    reboot(World(guests.directory))
+    lose_interface(World(guests.directory), "em0")
+    with run_on(guests) as runs:
+        runs.install("web")
+        hint = guests("web start", code=Exit.PRECONDITION).said[-1]
+    assert hint.endswith("interfaces: none")
+
+
 def test_a_bridge_that_the_admin_has_destroyed(guests: Chyves) -> None:
     ifconfig(guests, "bridge0 destroy")
     assert [tap["member"] for tap in guests.json("list bridges")[0]["taps"]] == [False, False]

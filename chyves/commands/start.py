@@ -182,7 +182,8 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearse
         now = guests.settled(app.host, guest.name)
         if not now.is_down:
             adopted = guests.adopt(app.host, guest.name, now)
-            if adopted.phase in COMING:
+            opens_devices = adopted.phase == "running" and not adopted.bhyve
+            if adopted.phase in COMING or opens_devices:
                 return guests.Underway(app.host, guest.name)
             _say_that_it_runs(app, guest.name, now, adopted)
             return None

@@ -69,7 +69,7 @@ class App:
     def inventory(self) -> "Inventory":
         """All pools and guests, as they are now."""
         from chyves.backend.survey import read_inventory
-        from chyves.model.properties import all_in_force, not_in_force
+        from chyves.model.host_properties import all_in_force, not_in_force
 
         inventory = read_inventory(self.host)
         self.settings = all_in_force(inventory.globals)

@@ -16,7 +16,7 @@ from chyves.backend.host import Host
 from chyves.backend.locks import open_lock
 from chyves.model import layout
 from chyves.model.config import ConfigFile
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 from chyves.model.selector import is_guest_name
 from chyves.model.visible import visible
 

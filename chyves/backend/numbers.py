@@ -13,8 +13,8 @@ from chyves.backend.inventory import Inventory
 from chyves.backend.survey import refresh
 from chyves.model import layout, network, numbers
 from chyves.model.guest import Guest
+from chyves.model.host_properties import offset
 from chyves.model.interfaces import Interface
-from chyves.model.properties import offset
 
 
 def taken(inventory: Inventory, interfaces: Iterable[str] = (), *, but: str = "") -> numbers.Taken:

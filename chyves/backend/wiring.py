@@ -13,8 +13,8 @@ from chyves.backend.host import Host
 from chyves.backend.inventory import Inventory
 from chyves.model import bridges, layout, network
 from chyves.model.guest import Guest
+from chyves.model.host_properties import in_force
 from chyves.model.interfaces import Interface
-from chyves.model.properties import in_force
 
 
 def associations(inventory: Inventory) -> network.Associations:

@@ -30,7 +30,7 @@ from chyves.model import cloning, kinds, layout, network
 from chyves.model.cloning import Way
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 from chyves.model.selector import check_new_names
 
 

@@ -18,7 +18,7 @@ from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, Invalid, Precondition
 from chyves.model import layout, terminals
 from chyves.model.guest import Guest
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 
 TMUX_SOCKET = "/tmp/tmux-{}/default"  # noqa: S108
 """Where the tmux of a user is: whoever is in that one already has the session put before them."""

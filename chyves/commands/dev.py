@@ -17,7 +17,7 @@ from chyves.app import App
 from chyves.backend.host import Host
 from chyves.commands.options import Changing, argument
 from chyves.errors import Invalid, NotFound, NotPermitted
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 from chyves.model.words import near
 
 Function = Callable[..., Any]

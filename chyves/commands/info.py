@@ -14,7 +14,7 @@ from chyves.commands.options import Verb, argument, reading_options
 from chyves.errors import Invalid
 from chyves.model import kinds, layout
 from chyves.model.guest import Disk, Guest
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 from chyves.output import columns as terminal_columns
 
 ALL = "zbprvstcudn"

@@ -23,7 +23,7 @@ from chyves.model import bhyve, devices, hostchecks, interfaces, layout, network
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
 from chyves.model.holding import Holding, holding, shared
-from chyves.model.properties import in_force
+from chyves.model.host_properties import in_force
 from chyves.model.selector import BOOT
 
 SECONDS = 30.0

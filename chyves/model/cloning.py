@@ -10,9 +10,9 @@ from typing import NamedTuple
 from chyves.errors import Invalid
 from chyves.model import numbers
 from chyves.model.config import ConfigFile
+from chyves.model.host_properties import offset
 from chyves.model.network import join_interfaces, split_interfaces
 from chyves.model.numbers import Taken
-from chyves.model.properties import offset
 
 
 class Way(StrEnum):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of the properties of pools and of the host (global)."""
 
+from collections.abc import Iterator, Mapping
+
+from chyves.errors import Invalid
 from chyves.model import kinds
 from chyves.model.kinds import (
     MANY,
@@ -177,3 +180,39 @@ GLOBAL_PROPERTIES = (
     ),
     _global("bridge{n}_tap_members", Text(), None, "The taps of the bridge.", _NETWORK),
 )
+
+_BY_NAME = {row.name: row for row in GLOBAL_PROPERTIES if "{n}" not in row.name}
+
+
+def in_force(globals_: Mapping[str, str], name: str) -> str:
+    """Return a property of the host as it is in force: its initial value where the file has none,
+    or, which only a hand can have written, one that is no good."""
+    row = _BY_NAME[name]
+    initial = row.initial[Scope.GLOBAL] or ""
+    try:
+        return row.kind.parse(globals_.get(name, initial))
+    except Invalid:
+        return initial
+
+
+def offset(globals_: Mapping[str, str], name: str) -> int:
+    """Return a number of the host such as ``tap_start_offset``, as it is in force."""
+    return int(in_force(globals_, name))
+
+
+def all_in_force(globals_: Mapping[str, str]) -> dict[str, str]:
+    """Return all properties of the host that are in force, but those of single bridges."""
+    return {name: in_force(globals_, name) for name in _BY_NAME}
+
+
+def not_in_force(globals_: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each property of the host whose value is no good."""
+    for name, row in _BY_NAME.items():
+        value = globals_.get(name)
+        try:
+            if value:
+                row.kind.parse(value)
+        except Invalid as error:
+            initial = row.initial[Scope.GLOBAL]
+            instead = f"counts as {initial}" if initial else "counts for nothing"
+            yield f"global {name}: {error.message}, and {instead}; chyves global set {name}=<value>"

@@ -2,7 +2,7 @@
 """Properties: which there are, what they begin with, and what setting one comes to."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from chyves.errors import Conflict, Invalid, NotFound
 from chyves.model import numbers
 from chyves.model.config import require_key, require_value
 from chyves.model.guest_properties import GUEST_PROPERTIES, UEFI_FILL, VNC_FILL
-from chyves.model.host_properties import GLOBAL_PROPERTIES, POOL_PROPERTIES
+from chyves.model.host_properties import GLOBAL_PROPERTIES, POOL_PROPERTIES, in_force, offset
 from chyves.model.kinds import DEVICES, NOTHING
 from chyves.model.numbers import Taken
 from chyves.model.options import WIRED, split_bargs
@@ -78,41 +78,6 @@ def initial_values(scope: Scope, defaults: Mapping[str, str] | None = None) -> d
         for row in _BY_SCOPE[scope]
         if (value := row.initial[scope]) is not None
     }
-
-
-def in_force(globals_: Mapping[str, str], name: str) -> str:
-    """Return a property of the host as it is in force: its initial value where the file has none,
-    or, which only a hand can have written, one that is no good."""
-    row = _BY_NAME[Scope.GLOBAL][name]
-    initial = row.initial[Scope.GLOBAL] or ""
-    try:
-        return row.kind.parse(globals_.get(name, initial))
-    except Invalid:
-        return initial
-
-
-def offset(globals_: Mapping[str, str], name: str) -> int:
-    """Return a number of the host such as ``tap_start_offset``, as it is in force."""
-    return int(in_force(globals_, name))
-
-
-def all_in_force(globals_: Mapping[str, str]) -> dict[str, str]:
-    """Return all properties of the host that are in force."""
-    names = [row.name for row in _BY_SCOPE[Scope.GLOBAL] if "{n}" not in row.name]
-    return {name: in_force(globals_, name) for name in names}
-
-
-def not_in_force(globals_: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for each property of the host whose value is no good."""
-    for name, value in globals_.items():
-        row = find(name, Scope.GLOBAL)
-        try:
-            if row and value:
-                row.kind.parse(value)
-        except Invalid as error:
-            initial = row.initial[Scope.GLOBAL] if row else None
-            instead = f"counts as {initial}" if initial else "counts for nothing"
-            yield f"global {name}: {error.message}, and {instead}; chyves global set {name}=<value>"
 
 
 class Assignment(NamedTuple):

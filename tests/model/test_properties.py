@@ -7,6 +7,7 @@ import pytest
 
 from chyves.errors import ChyvesError, Conflict, Invalid, NotFound
 from chyves.model.config import ConfigFile
+from chyves.model.host_properties import offset
 from chyves.model.numbers import in_use
 from chyves.model.properties import (
     Context,
@@ -15,7 +16,6 @@ from chyves.model.properties import (
     find,
     initial_values,
     known_names,
-    offset,
     properties_of,
     require_may_unset,
     settable,

@@ -56,6 +56,12 @@ class Status(NamedTuple):
         return not self.supervisor and not self.bhyve
 
     @property
+    def is_coming(self) -> bool:
+        """Tell whether the guest is to run and does not yet; bhyve may be opening its devices."""
+        opens_devices = self.phase == "running" and not self.bhyve
+        return self.phase in ("starting", "loading", "restarting") or opens_devices
+
+    @property
     def is_live(self) -> bool:
         """Tell whether the guest itself runs, or is about to, and may write to its disks."""
         return not self.is_down and self.phase != "ending"

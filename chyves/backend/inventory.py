@@ -234,17 +234,14 @@ class Inventory(NamedTuple):
     def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
         """Return the volumes of all guests, by pool and guest; those that chyves did not make come
         behind its own, for guests boot from the first."""
+        volumes = [
+            (place, dataset)
+            for dataset in self.datasets.values()
+            if dataset.is_volume
+            and isinstance(place := layout.classify(dataset.name), layout.GuestPart)
+        ]
+        volumes.sort(key=lambda one: (not one[0].is_own, layout.version_key(one[0].path)))
         found: dict[tuple[str, str], list[zfs.Dataset]] = {}
-        for dataset in self.datasets.values():
-            if dataset.is_volume:
-                place = layout.classify(dataset.name)
-                if isinstance(place, layout.GuestPart):
-                    found.setdefault((place.pool, place.guest), []).append(dataset)
-        for volumes in found.values():
-            volumes.sort(key=_place_of_disk)
+        for place, dataset in volumes:
+            found.setdefault((place.pool, place.guest), []).append(dataset)
         return found
-
-
-def _place_of_disk(volume: zfs.Dataset) -> tuple[bool, object]:
-    name = volume.name.rpartition("/")[2]
-    return not re.fullmatch(r"disk[0-9]+", name), layout.version_key(volume.name)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from chyves.backend.host import Host
 from chyves.backend.run import Progress
 from chyves.backend.zfs import is_planned_away, wait_for_nodes
-from chyves.backend.zfsacts import act, change, core, options_of, understand
+from chyves.backend.zfsacts import change, do, options_of, understand
+from chyves.backend.zfscore import Core
 from chyves.errors import NotFound
 
 
@@ -69,13 +70,12 @@ def take(host: Host, names: Sequence[str]) -> None:
 
     Raises Conflict if one exists already; then none is taken.
     """
-    library = core(host)
-    argv = ("zfs", "snapshot", "-r", *names)
-    if library is None:
-        change(host, *argv)
-        return
-    wanted = [f"{below}@{name.partition('@')[2]}" for name in names for below in _tree(host, name)]
-    act(host, lambda: library.take_snapshots(wanted), *argv)
+
+    def take_all(library: Core) -> None:
+        trees = ((name.partition("@")[2], _tree(host, name)) for name in names)
+        library.take_snapshots([f"{below}@{label}" for label, tree in trees for below in tree])
+
+    do(host, take_all, "zfs", "snapshot", "-r", *names)
 
 
 def _tree(host: Host, snapshot: str) -> list[str]:
@@ -90,21 +90,16 @@ def rollback(host: Host, snapshot: str) -> None:
 
     With libzfs_core those snapshots go all or none.
     """
-    library = core(host)
-    argv = ("zfs", "rollback", "-r", snapshot)
-    if library is None:
-        change(host, *argv)
-        return
-    newer = _newer(host, snapshot)
 
-    def roll_back() -> None:
+    def roll_back(library: Core) -> None:
+        newer = _newer(host, snapshot)
         if snapshots := [name for name in newer if "@" in name]:
             library.destroy_snapshots(snapshots)
         if bookmarks := [name for name in newer if "#" in name]:
             library.destroy_bookmarks(bookmarks)
         library.roll_back(snapshot)
 
-    act(host, roll_back, *argv)
+    do(host, roll_back, "zfs", "rollback", "-r", snapshot)
 
 
 def _newer(host: Host, snapshot: str) -> list[str]:
@@ -121,22 +116,12 @@ def _newer(host: Host, snapshot: str) -> list[str]:
 
 def hold(host: Host, tag: str, snapshots: Sequence[str]) -> None:
     """Hold snapshots of one pool, so that they cannot be destroyed. Raises Conflict, NotFound."""
-    library = core(host)
-    argv = ("zfs", "hold", tag, *snapshots)
-    if library is None:
-        change(host, *argv)
-    else:
-        act(host, lambda: library.hold(tag, snapshots), *argv)
+    do(host, lambda library: library.hold(tag, snapshots), "zfs", "hold", tag, *snapshots)
 
 
 def release(host: Host, tag: str, snapshots: Sequence[str]) -> None:
     """Release holds. Raises NotFound."""
-    library = core(host)
-    argv = ("zfs", "release", tag, *snapshots)
-    if library is None:
-        change(host, *argv)
-    else:
-        act(host, lambda: library.release(tag, snapshots), *argv)
+    do(host, lambda library: library.release(tag, snapshots), "zfs", "release", tag, *snapshots)
 
 
 def clone(host: Host, snapshot: str, name: str) -> None:
@@ -147,12 +132,8 @@ def clone(host: Host, snapshot: str, name: str) -> None:
 def clone_volume(host: Host, snapshot: str, name: str, options: Mapping[str, str]) -> None:
     """Clone the snapshot of a volume, with user properties, and wait for its device.
     Raises Conflict, NotFound."""
-    library = core(host)
     argv = ("zfs", "clone", *options_of(options), snapshot, name)
-    if library is None:
-        change(host, *argv)
-    else:
-        act(host, lambda: library.clone(snapshot, name, options), *argv)
+    do(host, lambda library: library.clone(snapshot, name, options), *argv)
     wait_for_nodes(host, [name])
 
 
@@ -161,12 +142,7 @@ def destroy(host: Host, range_: str, names: Sequence[str]) -> None:
 
     With libzfs_core all or none. Raises Busy if one is held, Conflict if one has clones.
     """
-    library = core(host)
-    argv = ("zfs", "destroy", "-r", range_)
-    if library is None:
-        change(host, *argv)
-    else:
-        act(host, lambda: library.destroy_snapshots(names), *argv)
+    do(host, lambda library: library.destroy_snapshots(names), "zfs", "destroy", "-r", range_)
 
 
 def destroy_unused(host: Host, snapshot: str) -> None:

@@ -28,11 +28,15 @@ def change(host: Host, *argv: str) -> None:
     understand(host.try_change(*argv))
 
 
-def act(host: Host, doing: Callable[[], None], *argv: str) -> None:
-    """Do by libzfs_core what these words would do."""
+def do(host: Host, by_library: Callable[[zfscore.Core], None], *argv: str) -> None:
+    """Do by libzfs_core what these words would do, or as they do where it is not there."""
+    library = core(host)
+    if library is None:
+        change(host, *argv)
+        return
     host.tell(3, shlex.join(argv))
     try:
-        doing()
+        by_library(library)
     except zfscore.Refusal as refusal:
         host.tell(3, f"zfs ended with 1: {refusal}")
         raise _meant(str(refusal)) or HostError(str(refusal)) from None

@@ -2,7 +2,7 @@
 """``delete``: guests, with all they have."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -60,7 +60,7 @@ def delete_guest(
     guest = store.current(app.host, guest)
     guests.require_down(app.host, guest.name, "delete it")
     dataset = layout.guest_dataset(guest.pool, guest.name)
-    _refuse_foreign(inventory, guest)
+    _require_own(inventory, guest)
     refuse_dependants(app, dataset, "delete them first; delete force takes guests along")
     if asks:
         app.output.confirm(f"Delete {guest.name} with all its disks and snapshots?")
@@ -80,12 +80,21 @@ def delete_guest(
     app.report.done(guest.name, "deleted")
 
 
-def _refuse_foreign(inventory: Inventory, guest: Guest) -> None:
+def _require_own(inventory: Inventory, guest: Guest) -> None:
     """Raise Conflict if there is something below a guest that chyves did not make."""
-    top = f"{layout.guest_dataset(guest.pool, guest.name)}/"
-    below = [name for name in inventory.datasets if name.startswith(top)]
-    foreign = [name for name in below if not layout.is_made(name.removeprefix(top))]
-    if foreign:
+    places = {name: layout.classify(name) for name in inventory.datasets}
+    refuse_foreign(
+        name
+        for name, place in places.items()
+        if isinstance(place, layout.GuestPart)
+        and (place.pool, place.guest) == (guest.pool, guest.name)
+        and not place.is_own
+    )
+
+
+def refuse_foreign(names: Iterable[str]) -> None:
+    """Raise Conflict if there are datasets that chyves did not make."""
+    if foreign := list(names):
         raise Conflict(
             f"chyves did not make {', '.join(foreign)}",
             hint="rename them to elsewhere first, or destroy them yourself",
@@ -180,7 +189,7 @@ def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[G
             family = [one for one in _with_clones(inventory, [guest]) if one not in doomed]
             for one in family:
                 guests.require_down(app.host, one.name, f"delete {one.name}")
-                _refuse_foreign(inventory, one)
+                _require_own(inventory, one)
             roots = [layout.guest_dataset(one.pool, one.name) for one in (*family, *doomed)]
             _refuse_dependants(app, roots, "they are no guests: promote or destroy them yourself")
             if family:

@@ -75,9 +75,6 @@ def setting_for(
     return Setting(inventory, _facts(app, inventory, chosen), primary, media)
 
 
-COMING = ("starting", "loading", "restarting")
-"""Phases of a guest that is to run and does not yet."""
-
 Starting = guests.Launch | guests.Underway
 
 
@@ -182,8 +179,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearse
         now = guests.settled(app.host, guest.name)
         if not now.is_down:
             adopted = guests.adopt(app.host, guest.name, now)
-            opens_devices = adopted.phase == "running" and not adopted.bhyve
-            if adopted.phase in COMING or opens_devices:
+            if adopted.is_coming:
                 return guests.Underway(app.host, guest.name)
             _say_that_it_runs(app, guest.name, now, adopted)
             return None

@@ -13,6 +13,7 @@ from chyves.backend import locks, net, snapshots, store, wiring, zfs
 from chyves.backend.inventory import Inventory, Pool
 from chyves.backend.survey import guests_away, refresh
 from chyves.commands import leftovers
+from chyves.commands.delete import refuse_foreign
 from chyves.commands.leftovers import destroy_patiently
 from chyves.commands.offline import guests_on, pool_at_rest, require_no_promotion
 from chyves.errors import Busy, Conflict, Precondition
@@ -84,11 +85,7 @@ def _require_own(app: App, inventory: Inventory, name: str) -> None:
     datasets = zfs.datasets(app.host, [root])
     known = {guest.name for guest in guests_on(inventory, name)}
     foreign = [one.name for one in datasets if not _is_own(one, known, datasets)]
-    if foreign:
-        raise Conflict(
-            f"chyves did not make {', '.join(foreign)}",
-            hint="rename them to elsewhere first, or destroy them yourself",
-        )
+    refuse_foreign(foreign)
     for snapshot in snapshots.taken(app.host, [root]):
         others = [clone for clone in snapshot.clones if not clone.startswith(f"{root}/")]
         if others:
@@ -107,11 +104,10 @@ def _is_own(dataset: zfs.Dataset, guests: set[str], datasets: Sequence[zfs.Datas
             return True
         case layout.GuestRoot(_, guest):
             return guest in guests or dataset.is_unfinished
-        case layout.GuestPart(pool, guest, path):
-            made = layout.is_made(path)
+        case layout.GuestPart(pool, guest, _) as part:
             root = layout.guest_dataset(pool, guest)
             making = any(one.name == root and one.is_unfinished for one in datasets)
-            return made and (guest in guests or making)
+            return part.is_own and (guest in guests or making)
     top = "/".join(dataset.name.split("/")[:3])
     return isinstance(layout.classify(top), layout.Deleted)
 

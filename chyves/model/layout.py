@@ -109,12 +109,6 @@ def pool_config(pool: str) -> str:
     return f"/chyves/{pool}/.config/pool.cfg"
 
 
-def is_made(path: str) -> bool:
-    """Tell whether chyves makes datasets of that path below a guest's, or lets them be made there:
-    below ``img`` there are what disks people like."""
-    return bool(re.fullmatch(r"\.config|logs|img(/.*)?|disk[0-9]+", path))
-
-
 def kept_in(file: str) -> str:
     """Return where a property file is in snapshots, as part of a hint."""
     folder = file.rpartition("/")[0]
@@ -345,6 +339,12 @@ class GuestPart(NamedTuple):
     pool: str
     guest: str
     path: str
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether chyves makes such datasets, or lets them be made: below ``img`` there are
+        what disks people like."""
+        return bool(re.fullmatch(r"\.config|logs|img(/.*)?|disk[0-9]+", self.path))
 
 
 class Deleted(NamedTuple):

@@ -209,7 +209,9 @@ def rename(host: Host, old: str, new: str) -> None:
     """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict;
     Precondition also where all is renamed, but there is no room for the folders to mount it on."""
     if why := _rename(host, old, new):
-        raise Precondition(f"{new} cannot be mounted: {why}", hint="zfs mount -a, once that is mended")
+        raise Precondition(
+            f"{new} cannot be mounted: {why}", hint="zfs mount -a, once that is mended"
+        )
 
 
 def put_aside(host: Host, old: str, new: str) -> None:

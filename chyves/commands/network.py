@@ -15,7 +15,7 @@ from chyves.commands.forms import misunderstood
 from chyves.commands.options import Changing, argument
 from chyves.commands.properties import require_no_template
 from chyves.errors import Busy, Invalid, Precondition
-from chyves.model import bridges, kinds, network
+from chyves.model import bridges, ifnames, network
 from chyves.model.network import PRIVATE, Associations, Change, Present, join_interfaces
 
 
@@ -70,7 +70,7 @@ def attach(app: App, bridge: str, uplink: str) -> None:
         return
 
     def plan(now: Present) -> Change:
-        return bridges.attach(bridge, kinds.uplink(uplink), now)
+        return bridges.attach(bridge, ifnames.uplink(uplink), now)
 
     _change_bridge(app, bridge, plan, f"attached to {uplink}", uplink=uplink)
 
@@ -88,14 +88,14 @@ def make_default(app: App, bridge: str) -> None:
 
 def join(app: App, bridge: str, names: str) -> None:
     """Put taps on a bridge."""
-    taps = kinds.taps(names)
+    taps = ifnames.taps(names)
     plan = partial(bridges.join, bridge, taps)
     _change_bridge(app, bridge, plan, f"has {', '.join(taps)}", taps=taps)
 
 
 def unjoin(app: App, bridge: str, names: str) -> None:
     """Take taps of guests that do not run off a bridge."""
-    taps = kinds.taps(names)
+    taps = ifnames.taps(names)
     plan = partial(bridges.unjoin, bridge, taps)
     said = f"has {', '.join(taps)} no more"
     _change_bridge(app, bridge, plan, said, moved=lambda _: taps, taps=taps)
@@ -103,7 +103,7 @@ def unjoin(app: App, bridge: str, names: str) -> None:
 
 def migrate(app: App, old: str, new: str) -> None:
     """Let another bridge take over the taps of a bridge, and where it leads."""
-    kinds.bridge(new)
+    ifnames.bridge(new)
     plan = partial(bridges.migrate, old, new)
 
     def moved(known: Associations) -> Sequence[str]:
@@ -131,7 +131,7 @@ def _change_bridge(
     **facts: object,
 ) -> None:
     """Carry out a plan for one bridge; ``moved`` are taps whose guests may not run meanwhile."""
-    kinds.bridge(bridge)
+    ifnames.bridge(bridge)
     with app.report.item(bridge), _settled(app, moved) as inventory:
         change = plan(wiring.look(app.host, inventory))
         changed = wiring.carry_out(app.host, inventory, change)
@@ -221,7 +221,7 @@ def _require_words(interface: str, bridge: str) -> None:
     if interface != "tap":
         _require_interface(interface)
     if bridge:
-        kinds.bridge(bridge)
+        ifnames.bridge(bridge)
         if interface.startswith("vale"):
             raise Invalid(
                 f"{interface} is on a VALE switch, not on {bridge}", hint="leave the bridge out"
@@ -229,7 +229,7 @@ def _require_words(interface: str, bridge: str) -> None:
 
 
 def _require_interface(name: str) -> None:
-    check = kinds.vale_port if name.startswith("vale") else kinds.tap
+    check = ifnames.vale_port if name.startswith("vale") else ifnames.tap
     check(name)
 
 

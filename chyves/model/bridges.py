@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from chyves.errors import Conflict, Invalid, NotFound
-from chyves.model import kinds
+from chyves.model import ifnames
 from chyves.model.interfaces import Planner, uplinks
 from chyves.model.network import (
     PRIVATE,
@@ -71,7 +71,7 @@ def require_possible(wanted: Associations, now: Present) -> None:
     that is wanted. What is recorded already is not asked for again."""
     for bridge in wanted.bridges.values():
         if bridge.name not in now.known.bridges:
-            kinds.bridge(bridge.name)
+            ifnames.bridge(bridge.name)
         if bridge.leads_out and bridge.uplink != now.known.bridge(bridge.name).uplink:
             require_uplink(bridge.name, bridge.uplink, now._replace(known=wanted))
     if wanted.default != now.known.default:

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from chyves.model import kinds, pci
+from chyves.model import ifnames, kinds, pci
 from chyves.model.kinds import MANY, YES_NO, Checked, Integer, Kind, Pattern, Text, one_of
 from chyves.model.layout import GUEST_VERSION
 from chyves.model.options import split_bargs, split_bhyveload_flags
@@ -114,7 +114,7 @@ GUEST_PROPERTIES = (
     ),
     _default(
         "bridge",
-        Checked(kinds.bridge, "a bridge such as bridge0"),
+        Checked(ifnames.bridge, "a bridge such as bridge0"),
         "bridge0",
         "The bridge that a new tap joins; it has to be there.",
     ),
@@ -165,7 +165,7 @@ GUEST_PROPERTIES = (
     ),
     _guest(
         "net_ifaces",
-        Checked(kinds.guest_interfaces, "taps and VALE ports with commas between", ("-",)),
+        Checked(ifnames.guest_interfaces, "taps and VALE ports with commas between", ("-",)),
         "-",
         "The guest's interfaces, in its order; set by hand if network_design_mode is system.",
     ),
@@ -216,7 +216,7 @@ GUEST_PROPERTIES = (
     ),
     _guest(
         "serial",
-        Checked(kinds.serial, "a null-modem pair such as nmdm50"),
+        Checked(ifnames.serial, "a null-modem pair such as nmdm50"),
         "",
         "The null-modem pair of the guest's console.",
         stopped=True,

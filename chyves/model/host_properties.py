@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping
 
 from chyves.errors import Invalid
-from chyves.model import kinds
+from chyves.model import ifnames, kinds
 from chyves.model.kinds import (
     MANY,
     ON_OFF,
@@ -75,7 +75,7 @@ GLOBAL_PROPERTIES = (
     ),
     _global(
         "console_start_offset",
-        Integer(0, kinds.IF_MAXUNIT),
+        Integer(0, ifnames.IF_MAXUNIT),
         "50",
         "Lowest number of a null-modem pair that a new guest gets.",
     ),
@@ -149,7 +149,7 @@ GLOBAL_PROPERTIES = (
     ),
     _global(
         "tap_start_offset",
-        Integer(0, kinds.IF_MAXUNIT),
+        Integer(0, ifnames.IF_MAXUNIT),
         "50",
         "Lowest number of a tap that a new interface gets.",
     ),
@@ -173,7 +173,7 @@ GLOBAL_PROPERTIES = (
     ),
     _global(
         "bridge{n}_phy_attach",
-        Checked(kinds.uplink, "a network card or VLAN", ("private",)),
+        Checked(ifnames.uplink, "a network card or VLAN", ("private",)),
         None,
         "Where the bridge leads, an interface of this host that no other bridge has; "
         "chyves network bridge{n} attach changes the host as well.",

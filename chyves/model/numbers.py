@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from chyves.errors import Precondition
-from chyves.model.kinds import IF_MAXUNIT, MANY
+from chyves.model.ifnames import IF_MAXUNIT
+from chyves.model.kinds import MANY
 
 HIGHEST_PORT = 65535
 

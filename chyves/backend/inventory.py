@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from chyves.backend import zfs
 from chyves.errors import Conflict, Invalid, NotFound, Precondition
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest, boot_order, members, named_twice
 from chyves.model.selector import ALL, BOOT, GROUP, parse_selector
@@ -83,8 +83,8 @@ class Inventory(NamedTuple):
         """Return the pools that have datasets of chyves and no properties."""
         known = [pool.name for pool in self.pools]
         roots = [one for one in self.datasets.values() if not one.is_unfinished]
-        places = [layout.classify(root.name) for root in roots]
-        found = [place.pool for place in places if isinstance(place, layout.Root)]
+        there = [places.classify(root.name) for root in roots]
+        found = [place.pool for place in there if isinstance(place, places.Root)]
         return [name for name in found if name not in known]
 
     def require_current(self) -> None:
@@ -238,7 +238,7 @@ class Inventory(NamedTuple):
             (place, dataset)
             for dataset in self.datasets.values()
             if dataset.is_volume
-            and isinstance(place := layout.classify(dataset.name), layout.GuestPart)
+            and isinstance(place := places.classify(dataset.name), places.GuestPart)
         ]
         volumes.sort(key=lambda one: (not one[0].is_own, layout.version_key(one[0].path)))
         found: dict[tuple[str, str], list[zfs.Dataset]] = {}

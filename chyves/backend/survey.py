@@ -9,7 +9,7 @@ from chyves.backend import zfs
 from chyves.backend.host import Host
 from chyves.backend.inventory import Inventory, Pool
 from chyves.backend.store import read_config
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.properties import Scope, initial_values
@@ -49,15 +49,15 @@ def _read_all(host: Host) -> Inventory:
         and layout.root_dataset(name.partition("/")[0]) not in datasets
     )
     datasets = {name: d for name, d in datasets.items() if not _is_below(name, hiding + gone)}
-    places = [
+    there = [
         (place, dataset)
         for dataset in datasets.values()
-        if isinstance(place := layout.classify(dataset.name), layout.GuestRoot)
+        if isinstance(place := places.classify(dataset.name), places.GuestRoot)
         and not (dataset.is_volume or dataset.is_unfinished or _is_on_its_way(dataset, datasets))
     ]
     active = _with_roles(pool for pool in pools if pool not in resting)
     offline = (*resting, *(_pool_away(host, root) for root in away))
-    found = _with_guests(host, active, datasets, places, problems)
+    found = _with_guests(host, active, datasets, there, problems)
     half_away = tuple(layout.root_dataset(pool.name) for pool in resting) + misplaced
     return found._replace(offline=offline, hidden=hidden, leaving=leaving, half_away=half_away)
 
@@ -86,7 +86,7 @@ def _is_on_its_way(dataset: zfs.Dataset | None, datasets: Mapping[str, zfs.Datas
 def never_left(dataset: zfs.Dataset, datasets: Mapping[str, zfs.Dataset]) -> bool:
     """Tell whether a guest was to be moved here and is still where it was, for all to see. Where
     neither it nor its tombstone can be seen, because its pool is away, nobody knows."""
-    source = layout.moved_from(dataset.awaits)
+    source = places.moved_from(dataset.awaits)
     return bool(source) and dataset.awaits not in datasets and source in datasets
 
 
@@ -121,7 +121,7 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
         config = _read(host, layout.pool_config(pool.name), [])
         if config.get("dataset_role") in (layout.PoolRole.PRIMARY, layout.PoolRole.SECONDARY):
             pools.append(Pool(pool.name, config))
-    places = []
+    there = []
     for pool in pools:
         folder = host.path(layout.guests_folder(pool.name))
         with os.scandir(folder) as entries:
@@ -131,10 +131,10 @@ def refresh(host: Host, inventory: Inventory) -> Inventory:
             dataset = layout.guest_dataset(pool.name, name)
             known = inventory.datasets.get(dataset)
             if dataset not in host.planned_away and not _is_on_its_way(known, inventory.datasets):
-                places.append((layout.GuestRoot(pool.name, name), None))
+                there.append((places.GuestRoot(pool.name, name), None))
     left = {pool.name for pool in pools}
     hidden = (*inventory.hidden, *(one for one in inventory.guests if one.pool not in left))
-    found = _with_guests(host, _with_roles(pools), inventory.datasets, places, [])
+    found = _with_guests(host, _with_roles(pools), inventory.datasets, there, [])
     return found._replace(offline=inventory.offline, hidden=hidden, unreadable=inventory.unreadable)
 
 
@@ -153,7 +153,7 @@ def _with_guests(
     host: Host,
     pools: tuple[Pool, ...],
     datasets: Mapping[str, zfs.Dataset],
-    places: Iterable[tuple[layout.GuestRoot, zfs.Dataset | None]],
+    there: Iterable[tuple[places.GuestRoot, zfs.Dataset | None]],
     problems: list[str],
 ) -> Inventory:
     globals_, defaults = ConfigFile(), ConfigFile()
@@ -163,7 +163,7 @@ def _with_guests(
             path = layout.defaults_config(pool.name)
             defaults = _read_shared(host, path, Scope.DEFAULTS, problems)
     guests, unreadable = [], []
-    for place, dataset in places:
+    for place, dataset in there:
         config = _guest_config(host, place, dataset, datasets, problems)
         if config is not None:
             guests.append(Guest(place.guest, place.pool, config, defaults, globals_))
@@ -215,7 +215,7 @@ def _pool_config(host: Host, root: zfs.Dataset, problems: list[str]) -> ConfigFi
 
 def _guest_config(
     host: Host,
-    place: layout.GuestRoot,
+    place: places.GuestRoot,
     dataset: zfs.Dataset | None,
     datasets: Mapping[str, zfs.Dataset],
     problems: list[str],
@@ -232,6 +232,6 @@ def _guest_config(
         return None
 
 
-def _has_properties(place: layout.GuestRoot, datasets: Mapping[str, zfs.Dataset]) -> bool:
+def _has_properties(place: places.GuestRoot, datasets: Mapping[str, zfs.Dataset]) -> bool:
     """Tell whether there is a dataset for the properties of a guest."""
     return f"{layout.guest_dataset(place.pool, place.guest)}/.config" in datasets

@@ -12,7 +12,7 @@ from chyves.errors import (
     NotFound,
     Precondition,
 )
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, places
 from chyves.model.volumes import reservation
 
 UNFINISHED = "chyves:unfinished"
@@ -20,9 +20,9 @@ UNFINISHED = "chyves:unfinished"
 comes into being when it is cleared. Datasets below inherit it, where it means nothing."""
 
 MAKERS: Mapping[type, str] = {
-    layout.Root: "install",
-    layout.GuestRoot: "create",
-    layout.Resource: "import",
+    places.Root: "install",
+    places.GuestRoot: "create",
+    places.Resource: "import",
 }
 
 UNINSTALL = "uninstall"
@@ -61,7 +61,7 @@ class Dataset(NamedTuple):
     @property
     def is_unfinished(self) -> bool:
         """Tell whether it is a pool's, guest's or resource's that does not exist yet."""
-        making = self.unfinished and MAKERS.get(type(layout.classify(self.name)))
+        making = self.unfinished and MAKERS.get(type(places.classify(self.name)))
         return bool(making) and making == self.unfinished
 
     @property

@@ -26,7 +26,7 @@ from chyves.commands.create import require_free
 from chyves.commands.options import Changing, argument
 from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Invalid, NotFound
-from chyves.model import cloning, kinds, layout, network
+from chyves.model import cloning, kinds, layout, network, places
 from chyves.model.cloning import Way
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
@@ -208,7 +208,7 @@ class Cloning:
 
     def _take_away(self, name: str) -> None:
         """Clear away what did not become a guest."""
-        place = layout.Staged(self._order.pool, name, self._stamp)
+        place = places.Staged(self._order.pool, name, self._stamp)
         with suppress(ChyvesError):
             leftovers.take_away(self._app, self._inventory, place)
 

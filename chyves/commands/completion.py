@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from chyves.app import App
 from chyves.commands.forms import entries_of, next_tokens
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.properties import SHARED, Scope, find, known_names, settable
 from chyves.model.selector import ALL, BOOT, GROUP
 
@@ -104,9 +104,9 @@ def _pools(ctx: click.Context, _: Words) -> list[str]:
 
 
 def _media(ctx: click.Context, _: Words) -> list[str]:
-    places = map(layout.classify, ctx.obj.inventory.datasets)
+    there = map(places.classify, ctx.obj.inventory.datasets)
     kind = "Firmware" if ctx.info_name == "firmware" else "ISO"
-    return [one.name for one in places if isinstance(one, layout.Resource) and one.kind == kind]
+    return [one.name for one in there if isinstance(one, places.Resource) and one.kind == kind]
 
 
 def _labels(ctx: click.Context, _: Words) -> list[str]:

@@ -17,7 +17,7 @@ from chyves.backend.survey import refresh
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import ChyvesError, Conflict, Invalid
-from chyves.model import kinds, layout, network
+from chyves.model import kinds, layout, network, places
 from chyves.model.interfaces import Interface
 from chyves.model.properties import Context, Scope, initial_values, validate
 from chyves.model.selector import check_new_names
@@ -63,7 +63,7 @@ def create_guest(app: App, name: str, pool: str, size: int) -> None:
         zfs.inherit_property(app.host, dataset, zfs.UNFINISHED)
     except BaseException:
         with suppress(ChyvesError):
-            leftovers.take_away(app, inventory, layout.GuestRoot(pool, name))
+            leftovers.take_away(app, inventory, places.GuestRoot(pool, name))
         raise
     app.report.done(
         name,
@@ -93,7 +93,7 @@ def require_no_dataset(inventory: Inventory, name: str, pool: str) -> None:
 
 def _make_root(app: App, defaults: Mapping[str, str], dataset: str) -> None:
     """Make the guest's own dataset."""
-    mark = {zfs.UNFINISHED: zfs.MAKERS[layout.GuestRoot]}
+    mark = {zfs.UNFINISHED: zfs.MAKERS[places.GuestRoot]}
     zfs.create_filesystem(app.host, dataset, mark | _root_options(defaults))
 
 

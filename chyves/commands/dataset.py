@@ -17,7 +17,7 @@ from chyves.commands.promote import promote
 from chyves.commands.uninstall import is_half_uninstalled, uninstall
 from chyves.commands.upgrade import upgrade_pool
 from chyves.errors import Conflict, HostError, Invalid, NotFound
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.properties import Scope, initial_values
 
 CONFIG_SNAPSHOT = "chyves-install-inital-settings-version"
@@ -128,7 +128,7 @@ def _datasets(pool: str, role: str) -> list[tuple[str, dict[str, str]]]:
     root = layout.root_dataset(pool)
     options = {
         "mountpoint": layout.root_mountpoint(pool),
-        zfs.UNFINISHED: zfs.MAKERS[layout.Root],
+        zfs.UNFINISHED: zfs.MAKERS[places.Root],
     }
     wanted: list[tuple[str, dict[str, str]]] = [
         (root, options),

@@ -13,7 +13,7 @@ from chyves.backend.snapshots import Snapshot
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
-from chyves.model import boot, layout
+from chyves.model import boot, layout, places
 from chyves.model.guest import Guest
 
 
@@ -82,11 +82,11 @@ def delete_guest(
 
 def _require_own(inventory: Inventory, guest: Guest) -> None:
     """Raise Conflict if there is something below a guest that chyves did not make."""
-    places = {name: layout.classify(name) for name in inventory.datasets}
+    there = {name: places.classify(name) for name in inventory.datasets}
     refuse_foreign(
         name
-        for name, place in places.items()
-        if isinstance(place, layout.GuestPart)
+        for name, place in there.items()
+        if isinstance(place, places.GuestPart)
         and (place.pool, place.guest) == (guest.pool, guest.name)
         and not place.is_own
     )
@@ -138,7 +138,7 @@ def refuse_held(taken: Sequence[Snapshot]) -> None:
 def _owners(datasets: Sequence[str]) -> list[str]:
     """Return the guests that own these datasets; a dataset that is no guest's goes by its name."""
     return list(
-        dict.fromkeys(getattr(layout.classify(name), "guest", "") or name for name in datasets)
+        dict.fromkeys(getattr(places.classify(name), "guest", "") or name for name in datasets)
     )
 
 
@@ -157,8 +157,8 @@ def _children(inventory: Inventory) -> dict[str, list[str]]:
 
 def _guest_of(dataset: str) -> str:
     """Return the guest that a dataset is of; empty if it is of none, or out of sight."""
-    place = layout.classify(dataset)
-    return place.guest if isinstance(place, layout.GuestRoot | layout.GuestPart) else ""
+    place = places.classify(dataset)
+    return place.guest if isinstance(place, places.GuestRoot | places.GuestPart) else ""
 
 
 def _with_clones(inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:

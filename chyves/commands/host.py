@@ -14,7 +14,7 @@ from chyves.backend.inventory import Inventory
 from chyves.backend.prepare import INSTALLED_FIRMWARE
 from chyves.commands.options import Reading
 from chyves.errors import Invalid
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.facts import AMD, HostFacts
 from chyves.model.guest import Guest
 from chyves.model.kinds import format_bytes
@@ -85,11 +85,11 @@ def _iommu(facts: HostFacts) -> bool | None:
 
 def _firmware(host: Host, inventory: Inventory) -> dict[str, list[str]]:
     """Return the firmware that was imported, and that which a package has installed."""
-    places = map(layout.classify, inventory.datasets)
+    there = map(places.classify, inventory.datasets)
     imported = [
         place.name
-        for place in places
-        if isinstance(place, layout.Resource) and place.kind == layout.FIRMWARE
+        for place in there
+        if isinstance(place, places.Resource) and place.kind == layout.FIRMWARE
     ]
     folder = host.path(INSTALLED_FIRMWARE)
     files = folder.iterdir() if folder.is_dir() else ()

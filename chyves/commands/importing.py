@@ -13,7 +13,7 @@ from chyves.backend import locks, unpack, zfs
 from chyves.backend.inventory import Inventory
 from chyves.commands.resources import current, require_new
 from chyves.errors import ChyvesError, Invalid, NotFound, Precondition
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, places
 from chyves.model.resource import Checksum, Source
 from chyves.model.resource import checksum as parse_checksum
 from chyves.model.resource import source as parse_source
@@ -67,7 +67,7 @@ def _begin(app: App, inventory: Inventory, source: Source, dataset: str) -> None
     if not source.scheme:
         pool = dataset.partition("/")[0]
         unpack.require_room(Path(source.text).stat().st_size, _room(app, pool))
-    zfs.create_filesystem(app.host, dataset, {zfs.UNFINISHED: zfs.MAKERS[layout.Resource]})
+    zfs.create_filesystem(app.host, dataset, {zfs.UNFINISHED: zfs.MAKERS[places.Resource]})
 
 
 def _room(app: App, pool: str) -> int:

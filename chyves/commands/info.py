@@ -12,7 +12,7 @@ from chyves.backend.disks import disks_of
 from chyves.backend.inventory import Inventory
 from chyves.commands.options import Verb, argument, reading_options
 from chyves.errors import Invalid
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, places
 from chyves.model.guest import Disk, Guest
 from chyves.model.host_properties import in_force
 from chyves.output import columns as terminal_columns
@@ -313,7 +313,7 @@ def _size(app: App, size: int) -> str:
 
 
 def _parent(disk: Disk) -> str:
-    place = layout.classify(disk.origin.partition("@")[0]) if disk.origin else None
+    place = places.classify(disk.origin.partition("@")[0]) if disk.origin else None
     guest = getattr(place, "guest", "")
     return f"Child of {guest}" if guest else "NO"
 

@@ -10,7 +10,7 @@ from chyves.backend import locks, store, wiring, zfs
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import never_left, refresh
 from chyves.errors import Busy, Precondition
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 
@@ -20,9 +20,9 @@ def sweep(app: App, inventory: Inventory) -> list[str]:
     of the guests. What somebody is at work on is left to him."""
     found = []
     for dataset in inventory.datasets.values():
-        place = layout.classify(dataset.name)
-        if isinstance(place, layout.Deleted | layout.Staged) or (
-            isinstance(place, layout.GuestRoot)
+        place = places.classify(dataset.name)
+        if isinstance(place, places.Deleted | places.Staged) or (
+            isinstance(place, places.GuestRoot)
             and (dataset.is_unfinished or never_left(dataset, inventory.datasets))
         ):
             with app.report.item(place.guest), locks.free_guest_lock(app.host, place.guest) as free:
@@ -36,28 +36,28 @@ def sweep(app: App, inventory: Inventory) -> list[str]:
 def take_away(
     app: App,
     inventory: Inventory,
-    place: layout.Deleted | layout.Staged | layout.GuestRoot,
+    place: places.Deleted | places.Staged | places.GuestRoot,
 ) -> None:
     """Take a leftover away, if it still is one; the caller holds the guest's lock."""
-    name = layout.leftover_dataset(place)
+    name = places.leftover_dataset(place)
     dataset = zfs.dataset(app.host, name)
-    if dataset is None or (isinstance(place, layout.GuestRoot) and not _is_none_yet(app, dataset)):
+    if dataset is None or (isinstance(place, places.GuestRoot) and not _is_none_yet(app, dataset)):
         return
-    if isinstance(place, layout.Deleted):
+    if isinstance(place, places.Deleted):
         _let_arrive(app, inventory, name)
     try:
         config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
     except OSError:
         config = ConfigFile()
     guest = Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
-    keep_taps = isinstance(place, layout.Deleted) and place.stamp.endswith(layout.KEEPNET)
+    keep_taps = isinstance(place, places.Deleted) and place.stamp.endswith(layout.KEEPNET)
     discard(app, inventory, guest, name, keep_taps=keep_taps)
 
 
 def _is_none_yet(app: App, dataset: zfs.Dataset) -> bool:
     if not dataset.awaits:
         return dataset.is_unfinished
-    names = (dataset.awaits, layout.moved_from(dataset.awaits))
+    names = (dataset.awaits, places.moved_from(dataset.awaits))
     there = {name: one for name in names if (one := zfs.dataset(app.host, name))}
     return never_left(dataset, there)
 
@@ -68,7 +68,7 @@ def _let_arrive(app: App, inventory: Inventory, tombstone: str) -> None:
     roots = [layout.root_dataset(pool.name) for pool in inventory.pools]
     for arrived in zfs.datasets(app.host, roots):
         if arrived.awaits == tombstone and isinstance(
-            layout.classify(arrived.name), layout.GuestRoot
+            places.classify(arrived.name), places.GuestRoot
         ):
             zfs.inherit_property(app.host, arrived.name, zfs.UNFINISHED)
 

@@ -27,7 +27,7 @@ from chyves.commands.delete import refuse_dependants
 from chyves.commands.options import Changing, argument
 from chyves.commands.rename import warn_of_paths
 from chyves.errors import ChyvesError, Conflict
-from chyves.model import layout
+from chyves.model import layout, places
 from chyves.model.guest import Guest
 
 
@@ -72,8 +72,8 @@ def move_guest(app: App, inventory: Inventory, guest: Guest, pool: str) -> None:
     hidden = layout.deleted_dataset(guest.pool, guest.name, stamp + layout.KEEPNET)
     with ExitStack() as undo:
         for place in (
-            layout.Staged(pool, guest.name, stamp),
-            layout.GuestRoot(pool, guest.name),
+            places.Staged(pool, guest.name, stamp),
+            places.GuestRoot(pool, guest.name),
         ):
             undo.callback(_take_away, app, inventory, place)
         _copy(app, guest, source, layout.staged_dataset(pool, guest.name, stamp), parts, undo)
@@ -134,6 +134,6 @@ def _drop_snapshot(app: App, source: str) -> None:
         drop_transfers(app, source)
 
 
-def _take_away(app: App, inventory: Inventory, place: layout.Staged | layout.GuestRoot) -> None:
+def _take_away(app: App, inventory: Inventory, place: places.Staged | places.GuestRoot) -> None:
     with suppress(ChyvesError):
         leftovers.take_away(app, inventory, place)

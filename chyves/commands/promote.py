@@ -20,7 +20,7 @@ from chyves.backend.run import Progress
 from chyves.backend.survey import refresh
 from chyves.commands.offline import guests_at_rest
 from chyves.errors import Busy, ChyvesError, Conflict, Precondition
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, places
 from chyves.model.layout import PROMOTED_OVER, PoolRole
 
 PARTS = (layout.ISO, layout.FIRMWARE, "logs")
@@ -81,11 +81,11 @@ def _own_parts(app: App, pool: str) -> Iterator[list[zfs.Dataset]]:
     """
     with ExitStack() as held:
         for dataset in sorted(_parts(app, pool)):
-            place = layout.classify(dataset.name)
-            if isinstance(place, layout.Resource):
+            place = places.classify(dataset.name)
+            if isinstance(place, places.Resource):
                 held.enter_context(locks.resource_lock(app.host, place.kind, place.name))
         parts = _parts(app, pool)
-        foreign = [one.name for one in parts if layout.classify(one.name) is None or one.is_volume]
+        foreign = [one.name for one in parts if places.classify(one.name) is None or one.is_volume]
         if foreign:
             raise Conflict(
                 f"chyves did not make {', '.join(foreign)}", hint="rename them to elsewhere first"
@@ -155,7 +155,7 @@ def _copy_dataset(
     """Make a dataset on the new pool with all files of one on the old pool."""
     name = layout.root_dataset(new) + dataset.name.removeprefix(layout.root_dataset(old))
     options = {"compression": "on"} if name == layout.logs_dataset(new) else {}
-    if isinstance(layout.classify(name), layout.Part):
+    if isinstance(places.classify(name), places.Part):
         options[zfs.UNFINISHED] = zfs.PROMOTE
     zfs.create_filesystem(app.host, name, options)
     source = dataset.mountpoint
@@ -201,12 +201,12 @@ def _complete(app: App, old: str, new: str, copied: Sequence[str]) -> None:
             app.host.note(f"rm {path}", app.host.path(path).unlink)
     parts = _parts(app, old)
     for dataset in parts:
-        place = layout.classify(dataset.name)
-        if isinstance(place, layout.Resource):
+        place = places.classify(dataset.name)
+        if isinstance(place, places.Resource):
             with locks.resource_lock(app.host, place.kind, place.name):
                 _leave(app, dataset.name, old, new, copied)
     for dataset in parts:
-        if isinstance(layout.classify(dataset.name), layout.Part):
+        if isinstance(places.classify(dataset.name), places.Part):
             zfs.destroy(app.host, dataset.name)
     for part in PARTS:
         zfs.inherit_property(app.host, f"{layout.root_dataset(new)}/{part}", zfs.UNFINISHED)

@@ -13,7 +13,7 @@ from chyves.backend.inventory import Inventory
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
-from chyves.model import kinds, layout
+from chyves.model import kinds, layout, places
 
 UEFI_FIRMWARE = "uefi_firmware"
 
@@ -82,10 +82,10 @@ def _resources(app: App, inventory: Inventory, kind: str) -> list[tuple[str, str
     found = []
     pools = {p.name for p in inventory.pools if p.role == layout.PoolRole.PRIMARY}
     for dataset in inventory.datasets.values():
-        place = layout.classify(dataset.name)
+        place = places.classify(dataset.name)
         if dataset.is_unfinished or (place and place.pool not in pools):
             continue
-        if isinstance(place, layout.Resource) and place.kind == kind:
+        if isinstance(place, places.Resource) and place.kind == kind:
             path = app.host.path(layout.resource_file(place.pool, kind, place.name))
             if path.is_file():
                 found.append((place.name, place.pool, path.stat().st_size))

@@ -15,7 +15,7 @@ from chyves.commands import disk
 from chyves.commands.delete import refuse_held
 from chyves.commands.options import Mixed, argument
 from chyves.errors import Conflict, Invalid, NotFound
-from chyves.model import kinds, layout, network
+from chyves.model import kinds, layout, network, places
 from chyves.model.guest import Guest
 from chyves.model.numbers import claims
 
@@ -103,7 +103,7 @@ def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False)
     found = snapshots.taken(app.host, list(roots)) if roots else []
     rows, data = [], []
     for taken in found:
-        place = layout.classify(taken.dataset)
+        place = places.classify(taken.dataset)
         guest = getattr(place, "guest", "")
         below = taken.dataset.removeprefix(
             layout.guest_dataset(taken.name.partition("/")[0], guest)

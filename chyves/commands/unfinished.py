@@ -5,7 +5,7 @@ from chyves.app import App
 from chyves.backend import locks, zfs
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import never_left
-from chyves.model import layout
+from chyves.model import layout, places
 
 SWEPT = "the next create or delete clears it away"
 
@@ -16,7 +16,7 @@ def warn_of_unfinished(app: App, inventory: Inventory) -> None:
     for dataset in inventory.datasets.values():
         if not (dataset.unfinished or "/chyves/." in dataset.name):
             continue  # most are neither marked nor out of sight
-        place = layout.classify(dataset.name)
+        place = places.classify(dataset.name)
         said = _what(dataset, place, inventory)
         if (
             said
@@ -43,7 +43,7 @@ def _of_pools(inventory: Inventory) -> list[tuple[str, str, str]]:
         if dataset.unfinished == zfs.PROMOTE
     }
     leaving = [one.name for one in inventory.datasets.values() if one.is_leaving]
-    roots = [name for name in leaving if isinstance(layout.classify(name), layout.Root)]
+    roots = [name for name in leaving if isinstance(places.classify(name), places.Root)]
     hidden = [layout.uninstalled_dataset(pool) for pool in inventory.leaving]
     return [
         *((layout.root_dataset(pool), "promote", "its promotion") for pool in sorted(promoted)),
@@ -52,33 +52,33 @@ def _of_pools(inventory: Inventory) -> list[tuple[str, str, str]]:
     ]
 
 
-def _what(dataset: zfs.Dataset, place: layout.Place | None, inventory: Inventory) -> str:
+def _what(dataset: zfs.Dataset, place: places.Place | None, inventory: Inventory) -> str:
     """Return what is not finished, and what completes it; empty if nothing is."""
     match place:
-        case layout.Deleted(guest=guest):
+        case places.Deleted(guest=guest):
             return f"the delete or move of {guest} is not finished; {SWEPT}"
-        case layout.Staged(guest=guest):
+        case places.Staged(guest=guest):
             return f"the clone or move to {guest} is not finished; {SWEPT}"
-        case layout.GuestRoot(guest=guest) if dataset.is_unfinished:
+        case places.GuestRoot(guest=guest) if dataset.is_unfinished:
             return f"the create of {guest} is not finished; {SWEPT}"
-        case layout.GuestRoot(guest=guest) if dataset.half_rolled_back:
+        case places.GuestRoot(guest=guest) if dataset.half_rolled_back:
             label = dataset.half_rolled_back
             return (
                 f"the rollback of {guest} is not finished; "
                 f"chyves {guest} snapshot rollback {label} completes it"
             )
-        case layout.GuestRoot(pool, guest) if never_left(dataset, inventory.datasets):
+        case places.GuestRoot(pool, guest) if never_left(dataset, inventory.datasets):
             return f"the move of {guest} is not finished; chyves {guest} move {pool} completes it"
-        case layout.GuestRoot(_, guest) if _is_on_its_way(dataset, inventory):
+        case places.GuestRoot(_, guest) if _is_on_its_way(dataset, inventory):
             away = dataset.awaits.partition("/")[0]
             return (
                 f"the move of {guest} is not finished, and its old pool {away} cannot be seen; "
                 f"when that is back the next create or delete knows what to do, and if it is gone "
                 f"for good, 'zfs inherit {zfs.UNFINISHED} {dataset.name}' makes this the guest"
             )
-        case layout.Root(pool) if dataset.is_unfinished:
+        case places.Root(pool) if dataset.is_unfinished:
             return f"the install is not finished; chyves dataset {pool} install completes it"
-        case layout.Resource(_, kind, name) if dataset.is_unfinished:
+        case places.Resource(_, kind, name) if dataset.is_unfinished:
             return (
                 f"the import of {name} is not finished; chyves {kind.lower()} import completes it"
             )
@@ -89,11 +89,11 @@ def _is_on_its_way(dataset: zfs.Dataset, inventory: Inventory) -> bool:
     return dataset.awaits != "" and dataset.awaits not in inventory.datasets
 
 
-def _lock_of(place: layout.Place) -> str:
+def _lock_of(place: places.Place) -> str:
     """Return the lock of whoever is at work on something."""
     match place:
-        case layout.GuestRoot(_, guest) | layout.Deleted(_, guest) | layout.Staged(_, guest):
+        case places.GuestRoot(_, guest) | places.Deleted(_, guest) | places.Staged(_, guest):
             return layout.guest_lock(guest)
-        case layout.Resource(_, kind, name):
+        case places.Resource(_, kind, name):
             return layout.resource_lock(kind, name)
     return layout.HOST_LOCK

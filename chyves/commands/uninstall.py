@@ -17,7 +17,7 @@ from chyves.commands.delete import refuse_foreign
 from chyves.commands.leftovers import destroy_patiently
 from chyves.commands.offline import guests_on, pool_at_rest, require_no_promotion
 from chyves.errors import Busy, Conflict, Precondition
-from chyves.model import layout, network
+from chyves.model import layout, network, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 
@@ -99,24 +99,24 @@ def _require_own(app: App, inventory: Inventory, name: str) -> None:
 
 def _is_own(dataset: zfs.Dataset, guests: set[str], datasets: Sequence[zfs.Dataset]) -> bool:
     """Tell whether chyves made a dataset, or keeps it as part of a guest."""
-    match layout.classify(dataset.name):
-        case layout.Root() | layout.Part() | layout.Resource() | layout.Deleted():
+    match places.classify(dataset.name):
+        case places.Root() | places.Part() | places.Resource() | places.Deleted():
             return True
-        case layout.GuestRoot(_, guest):
+        case places.GuestRoot(_, guest):
             return guest in guests or dataset.is_unfinished
-        case layout.GuestPart(pool, guest, _) as part:
+        case places.GuestPart(pool, guest, _) as part:
             root = layout.guest_dataset(pool, guest)
             making = any(one.name == root and one.is_unfinished for one in datasets)
             return part.is_own and (guest in guests or making)
     top = "/".join(dataset.name.split("/")[:3])
-    return isinstance(layout.classify(top), layout.Deleted)
+    return isinstance(places.classify(top), places.Deleted)
 
 
 def _question(inventory: Inventory, name: str, guests: Sequence[Guest]) -> str:
     media = [
         place.name
         for dataset in inventory.datasets.values()
-        if isinstance(place := layout.classify(dataset.name), layout.Resource)
+        if isinstance(place := places.classify(dataset.name), places.Resource)
         and place.pool == name
         and place.name != "null.iso"
     ]

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from chyves.model import layout
+from chyves.model import layout, places
 
 
 class Link(NamedTuple):
@@ -40,8 +40,8 @@ def links(origins: Iterable[tuple[str, str]]) -> list[Link]:
 
 
 def _guest_of(dataset: str) -> str:
-    place = layout.classify(dataset)
-    return place.guest if isinstance(place, layout.GuestRoot | layout.GuestPart) else ""
+    place = places.classify(dataset)
+    return place.guest if isinstance(place, places.GuestRoot | places.GuestPart) else ""
 
 
 def trees(known: Iterable[Link]) -> list[Branch]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from chyves.backend.run import Progress, Result
 from chyves.cli import run
-from chyves.model import layout
+from chyves.model import places
 from chyves.simulator import faults
 from chyves.simulator.host import SimulatedRunner, open_simulated_host
 from chyves.simulator.programs import execute_captured
@@ -285,13 +285,13 @@ def _unowned_datasets(chyves: Chyves) -> Iterator[str]:
     guests = {(guest["pool"], guest["name"]) for guest in chyves.data("list")}
     media = {one["name"] for kind in ("iso", "firmware") for one in chyves.data(f"{kind} list")}
     for name in chyves.program("zfs", "list", "-H", "-o", "name").splitlines():
-        place = layout.classify(name)
+        place = places.classify(name)
         match place:
-            case layout.Root(pool) | layout.Part(pool):
+            case places.Root(pool) | places.Part(pool):
                 fine = pool in pools
-            case layout.GuestRoot(pool, guest) | layout.GuestPart(pool, guest):
+            case places.GuestRoot(pool, guest) | places.GuestPart(pool, guest):
                 fine = (pool, guest) in guests
-            case layout.Resource(_, _, resource):
+            case places.Resource(_, _, resource):
                 fine = resource in media
             case _:
                 pool, _, rest = name.partition("/")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chyves.model import layout
-from chyves.model.layout import Deleted, GuestPart, GuestRoot, Part, Resource, Root, classify
+from chyves.model import layout, places
+from chyves.model.places import Deleted, GuestPart, GuestRoot, Part, Resource, Root, classify
 
 WORDS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}", fullmatch=True)
 
@@ -29,7 +29,7 @@ WORDS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}", fullmatch=True)
         ("tank/chyves/.deleted-web-2-1700000000", Deleted("tank", "web-2", "1700000000")),
     ],
 )
-def test_datasets_are_known_for_what_they_are(dataset: str, place: layout.Place) -> None:
+def test_datasets_are_known_for_what_they_are(dataset: str, place: places.Place) -> None:
     assert classify(dataset) == place
 
 

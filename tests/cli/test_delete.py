@@ -2,11 +2,13 @@
 """``delete`` of guests that others depend on, or that depend on themselves."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from chyves.errors import Exit
 from chyves.simulator.control import fill
+from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
 
@@ -132,3 +134,28 @@ def test_a_dry_run_lets_go_of_a_tap_that_a_family_shares(guests: Chyves) -> None
     changes = [line for line in run if len(line.split()) > 2]
     assert changes == [line for line in plan if line.startswith("ifconfig")]
     assert "ifconfig tap50 destroy" in changes
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Chyves:
+    """A full pool of FreeBSD 13, where ZFS renames and then cannot mount."""
+    World.make(tmp_path / "host", Machine(release="13.2", pools={"tank": 1 << 30}))
+    chyves = Chyves(tmp_path / "host")
+    for line in ("dataset tank install", "web,db create 1M", "db clone kid -cu"):
+        chyves(f"{line} -q")
+    fill(World(chyves.directory), "tank")
+    return chyves
+
+
+def test_guests_on_a_full_pool_that_cannot_be_mounted_again(full: Chyves) -> None:
+    assert full("web delete --yes").out == "web: deleted\n"
+    assert "tap50" not in full.run("ifconfig", "-l").split()
+    assert "bridge0_tap_members=tap51,tap52\n" in full.file("/chyves/tank/.config/global.cfg")
+    fill(World(full.directory), "tank")
+    assert full("db delete force --yes").out == "kid: deleted\ndb: deleted\n"
+    assert full.datasets("tank/chyves/guests") == {GUESTS}
+
+
+def test_a_full_pool_that_cannot_be_mounted_again_is_left(full: Chyves) -> None:
+    assert full("dataset tank uninstall force --yes").out == "tank: uninstalled\n"
+    assert full.datasets("tank") == {"tank", "tank/ballast"}

@@ -102,7 +102,7 @@ def _status(kept: Mapping[str, Any], supervisor: int, has_vm: bool, work: Work |
     else:
         phase = "failed" if kept.get("phase") == "failed" else "stopped"
     reason, exits = kept.get("reason", ""), kept.get("exits", ())
-    has = _holding(kept) if supervisor or bhyve else Holding()
+    has = kept_holding(kept) if supervisor or bhyve else Holding()
     return Status(phase, has_vm, supervisor, bhyve, reason, exits, has)
 
 
@@ -112,19 +112,15 @@ def _waits(kept: Mapping[str, Any], work: Work) -> bool:
     return running and bool(kept.get("waits_for_client"))
 
 
-def _holding(kept: Mapping[str, Any]) -> Holding:
-    return kept_holding(kept.get("holding", {}))
-
-
 def held(host: Host, names: Sequence[str]) -> dict[str, Holding]:
-    """Return what those of the guests have for themselves that run. Starts no program, and looks
+    """Return what those of the guests have that run. Starts no program, and looks
     at the process table only for those whose VM nobody supervises."""
     vms = set(vmm.vms(host))
     found, doubtful = {}, []
     for name in names:
         kept = kept_state(host, name)
         if _supervisor(host, name, kept):
-            found[name] = _holding(kept)
+            found[name] = kept_holding(kept)
         elif layout.vm_name(name) in vms:
             doubtful.append(name)
     seen = statuses(host, doubtful) if doubtful else {}

@@ -44,7 +44,7 @@ class Supervisor:
     again after a crash; ``revert``, the snapshot its disks go back to at each restart, empty for
     the newest and None for none; ``pool``; ``taps``; ``sockets``, which bhyve makes and would not
     find free the next time; ``waits_for_client``, whether bhyve waits for somebody to look at the
-    screen; ``holding``, what the guest has for itself, for others to see. ``report`` is a
+    screen; ``holding``, what the guest has, for others to see. ``report`` is a
     descriptor on which each event is told as a line of JSON.
 
     ``adopts`` is given to the supervisor that follows one that was killed: ``{"pid": pid}`` of the
@@ -248,6 +248,7 @@ class Supervisor:
         """Keep the state where every chyves finds it, and tell start. That it cannot be written
         is no reason to give up the guest."""
         self._state |= {"phase": phase, "pid": pid, "since": time.time(), "reason": reason}
+        self._state["ejected"] = self._history.is_ejected
         with suppress(OSError):
             adoption.keep(self._host, layout.state_file(self._guest), self._state)
         self._tell(phase, reason, pid)

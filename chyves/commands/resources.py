@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from chyves.app import App
-from chyves.backend import locks, zfs
+from chyves.backend import guests, locks, zfs
 from chyves.backend.inventory import Inventory
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument
@@ -158,7 +158,7 @@ def _is_renamed(app: App, inventory: Inventory, kind: str, old: str, new: str) -
 
 def _rename(app: App, inventory: Inventory, kind: str, old: str, new: str) -> None:
     pool = _existing(app, inventory, kind, old)
-    _require_free(inventory, kind, old)
+    _require_free(app, inventory, kind, old)
     require_new(inventory, kind, new)
     app.output.confirm(f"Rename {old} to {new}?")
     before = layout.resource_file(pool, kind, old)
@@ -181,17 +181,19 @@ def _link(app: App, before: str, also: str) -> None:
     app.host.path(also).hardlink_to(app.host.path(before))
 
 
-def _require_free(inventory: Inventory, kind: str, name: str) -> None:
-    """Raise Conflict if a guest, also one of a pool that is offline, or a new one is set to boot
-    with this firmware; Precondition for the medium that is chyves' own."""
+def _require_free(app: App, inventory: Inventory, kind: str, name: str) -> None:
+    """Raise Busy if a running guest has the medium in its drive, Conflict if a guest, also one of a
+    pool that is offline, or a new one is set to boot with this firmware, Precondition for the
+    medium that is chyves' own."""
     if kind == layout.ISO and name == "null.iso":
         raise Precondition(
             "null.iso belongs to chyves: UEFI guests start with it", hint="it takes no room"
         )
-    if kind != layout.FIRMWARE:
+    if kind == layout.ISO:
+        _require_no_reader(app, inventory, name)
         return
-    guests = (*inventory.guests, *inventory.hidden)
-    users = [guest.name for guest in guests if guest.config.get(UEFI_FIRMWARE) == name]
+    known = (*inventory.guests, *inventory.hidden)
+    users = [guest.name for guest in known if guest.config.get(UEFI_FIRMWARE) == name]
     if users:
         raise Conflict(
             f"guests boot with {name}: {', '.join(users)}",
@@ -204,15 +206,24 @@ def _require_free(inventory: Inventory, kind: str, name: str) -> None:
         )
 
 
+def _require_no_reader(app: App, inventory: Inventory, name: str) -> None:
+    path = layout.resource_file(inventory.primary().name, layout.ISO, name)
+    held = guests.held(app.host, inventory.names)
+    readers = [guest for guest, has in held.items() if has.medium == path]
+    if readers:
+        raise Busy(
+            f"{name} is in the drive of {', '.join(readers)}",
+            hint=f"chyves {','.join(readers)} stop",
+        )
+
+
 @contextmanager
 def _in_use(name: str, path: str) -> Iterator[None]:
     """Say what it most likely is that has a resource open. Raises Busy."""
     try:
         yield
     except Busy:
-        raise Busy(
-            f"{name} is in use, by a guest that was started with it?", hint=f"fstat {path} tells"
-        ) from None
+        raise Busy(f"{name} is in use", hint=f"fstat {path} tells") from None
 
 
 def delete(app: App, kind: str, name: str) -> None:
@@ -223,7 +234,7 @@ def delete(app: App, kind: str, name: str) -> None:
         dataset = _unfinished(inventory, kind, name) or layout.resource_dataset(
             _existing(app, inventory, kind, name), kind, name
         )
-        _require_free(inventory, kind, name)
+        _require_free(app, inventory, kind, name)
         app.output.confirm(f"Delete {name}?")
         with _in_use(name, layout.resource_file(inventory.primary().name, kind, name)):
             zfs.destroy(app.host, dataset, recursive=True)

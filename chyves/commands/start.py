@@ -357,7 +357,7 @@ def _order(app: App, setting: Setting, guest: Guest, plan: bhyve.LaunchPlan) -> 
         "taps": list(plan.taps) if _come_up(guest) else [],
         "sockets": list(plan.sockets),
         "waits_for_client": bool(plan.vnc and plan.vnc.wait),
-        "holding": holding(guest, setting.facts)._asdict(),
+        "holding": holding(guest, setting.facts, setting.media)._asdict(),
     }
 
 

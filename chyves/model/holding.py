@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a running guest has for itself, and no other can have beside it.
+"""What a running guest has: what no other can have beside it, and the medium in its drive.
 
 The supervisor keeps it for every running guest as it was at its start: properties can be changed
 while it runs.
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from chyves.model import hostchecks
-from chyves.model.bhyve import Problem, vnc
+from chyves.model.bhyve import Media, Problem, vnc
 from chyves.model.devices import passthrough, tpm
 from chyves.model.facts import HostFacts
 from chyves.model.guest import Guest
@@ -19,7 +19,8 @@ from chyves.model.guest import Guest
 class Holding(NamedTuple):
     """``devices`` are those of the host: PCI addresses, and the path of a TPM. ``screen`` is the
     address and port of its VNC console, ``memory`` is in bytes, ``wired`` tells whether all of it
-    is wired."""
+    is wired. ``medium`` is the path of the installation medium that it started from, which others
+    may read as well."""
 
     serial: str = ""
     uuid: str = ""
@@ -27,10 +28,12 @@ class Holding(NamedTuple):
     screen: str = ""
     memory: int = 0
     wired: bool = False
+    medium: str = ""
 
 
-def holding(guest: Guest, facts: HostFacts) -> Holding:
-    """Return what a guest has once it runs; its properties are known to be valid."""
+def holding(guest: Guest, facts: HostFacts, media: Media | None = None) -> Holding:
+    """Return what a guest has once it runs; its properties are known to be valid. ``media`` is the
+    ISO that it starts from."""
     device, screen = tpm(guest), vnc(guest)
     devices = [str(address) for address in passthrough(guest)]
     if device and device.kind == "passthru":
@@ -42,12 +45,16 @@ def holding(guest: Guest, facts: HostFacts) -> Holding:
         f"{screen.address}:{screen.port}" if screen else "",
         guest.ram_bytes,
         hostchecks.wires_memory(guest, facts),
+        media.path if media else "",
     )
 
 
-def kept_holding(kept: Mapping[str, Any]) -> Holding:
-    """Return what a supervisor has kept of it; what another version of chyves kept is left out."""
-    return Holding(**{name: kept[name] for name in Holding._fields if name in kept})
+def kept_holding(state: Mapping[str, Any]) -> Holding:
+    """Return what a supervisor has kept of it in the guest's ``state``; what another version of
+    chyves kept is left out."""
+    kept = state.get("holding", {})
+    has = Holding(**{name: kept[name] for name in Holding._fields if name in kept})
+    return has._replace(medium="") if state.get("ejected") else has
 
 
 def given_back(has: Holding, facts: HostFacts) -> HostFacts:

@@ -130,7 +130,12 @@ class History(NamedTuple):
     @property
     def launch(self) -> int:
         """Which of the launches comes next: 0 with the installation medium, 1 without it."""
-        return int(0 < self.eject_after <= self.reboots)
+        return int(self.is_ejected)
+
+    @property
+    def is_ejected(self) -> bool:
+        """Tell whether the installation medium has been taken out."""
+        return 0 < self.eject_after <= self.reboots
 
     def lived(self) -> dict[str, int]:
         """Return what a supervisor that follows has to know."""

@@ -15,11 +15,13 @@ import pytest
 from chyves.backend import fetch, unpack
 from chyves.errors import Exit
 from chyves.simulator.control import fill
+from chyves.simulator.opened import open_device
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.plans import same_as_the_real_run
 from tests.cli.runs import run_on
 from tests.servers import CERTIFICATE, FtpServer, WebServer, serving
+from tests.simulator.living import living
 
 CONTENT = random.Random(1).randbytes(600_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -423,13 +425,27 @@ def test_what_a_running_guest_has_in_its_drive_stays(chyves: Chyves) -> None:
     with run_on(chyves) as runs:
         runs.create()
         runs.chyves(f"web start {runs.medium()}")
-        for line in ("iso delete os.iso --yes", "iso rename os.iso new.iso --yes"):
-            done = chyves(line, code=Exit.BUSY)
-            assert done.said == [
-                "chyves: os.iso: os.iso is in use, by a guest that was started with it?",
-                f"hint: fstat {FILE} tells",
-            ]
+        for line in ("iso delete os.iso", "iso rename os.iso new.iso"):
+            for option in ("--yes", "--dry-run"):
+                done = chyves(f"{line} {option}", code=Exit.BUSY)
+                assert done.said == [
+                    "chyves: os.iso: os.iso is in the drive of web",
+                    "hint: chyves web stop",
+                ]
         assert "os.iso" in chyves("iso list").out
         chyves("web stop force")
         chyves("iso delete os.iso --yes")
+    nothing_left(chyves)
+
+
+def test_what_another_program_has_open_stays(chyves: Chyves, web: WebServer) -> None:
+    chyves("iso import", web.url("/os.iso"))
+    world = World(chyves.directory)
+    with living(world, f"tail -f {FILE}") as reader:
+        open_device(world, FILE, reader)
+        for line in ("iso delete os.iso --yes", "iso rename os.iso new.iso --yes"):
+            done = chyves(line, code=Exit.BUSY)
+            assert done.said == ["chyves: os.iso: os.iso is in use", f"hint: fstat {FILE} tells"]
+        assert "os.iso" in chyves("iso list").out
+    chyves("iso delete os.iso --yes")
     nothing_left(chyves)

@@ -213,6 +213,7 @@ def test_the_iso_is_taken_out_on_the_reboot_that_is_asked_for(runs: Runs) -> Non
     shell.type("root\rreboot\r")
     runs.wait_for_reboots(2)
     assert "booted from /dev/zvol/" in runs.terminal().expect("login: ")
+    runs.chyves("iso delete os.iso --yes")
 
 
 def test_what_is_on_the_disk_survives_reboot_and_stop(runs: Runs) -> None:

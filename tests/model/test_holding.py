@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chyves.model.bhyve import Problem
+from chyves.model.bhyve import Media, Problem
 from chyves.model.facts import Memory
 from chyves.model.holding import Holding, given_back, holding, kept_holding, shared
 from chyves.model.hostchecks import without
@@ -60,8 +60,15 @@ def test_what_two_running_guests_cannot_share(
 def test_what_a_supervisor_has_kept_is_read_again() -> None:
     has = holding(make_guest(**MINE), FACTS)
     kept = json.loads(json.dumps(has._asdict()))
-    assert kept_holding(kept | {"of_later": 1}) == has
+    assert kept_holding({"holding": kept | {"of_later": 1}}) == has
     assert kept_holding({}) == Holding()
+
+
+def test_a_medium_is_in_the_drive_until_it_is_taken_out() -> None:
+    has = holding(make_guest(**MINE), FACTS, Media("/iso"))
+    state = {"holding": has._asdict()}
+    assert kept_holding(state).medium == "/iso"
+    assert kept_holding({**state, "ejected": True}) == has._replace(medium="")
 
 
 @pytest.mark.parametrize("bargs", ["", "-S"])

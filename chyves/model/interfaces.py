@@ -64,9 +64,10 @@ class Interface(NamedTuple):
 
 
 def without_holder(actual: Mapping[str, Interface], pid: int) -> dict[str, Interface]:
-    """Return the interfaces as they are once a process has ended (0: none ends)."""
+    """Return the interfaces as they are once a process has ended (0: none ends): a tap that is
+    closed is down (if_tuntap.c)."""
     return {
-        name: one._replace(opened_by=None) if pid and one.opened_by == pid else one
+        name: one._replace(opened_by=None, up=False) if pid and one.opened_by == pid else one
         for name, one in actual.items()
     }
 

@@ -14,6 +14,7 @@ from chyves.backend import wanted
 from chyves.errors import Exit
 from chyves.model import layout
 from tests.cli.conftest import Chyves
+from tests.cli.plans import same_as_the_real_run
 from tests.cli.runs import Runs, run_on
 from tests.simulator.vms import Terminal, wait_for
 
@@ -304,6 +305,17 @@ def test_the_disks_go_back_at_each_start(kiosk: Runs) -> None:
     kiosk.wait_for_reboots(1)
     assert "dirty" in ask(kiosk.shell(), "cat note"), "a reboot is no start"
     assert kiosk.seen()["properties"]["revert_to_snapshot_method"] == "start"
+
+
+def test_a_dry_reload_shows_what_becomes_of_disks_and_taps(kiosk: Runs) -> None:
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot=@clean revert_to_snapshot_method=start")
+    kiosk.chyves("web start")
+    kiosk.wait_for_acpi()
+    tap, *rest = same_as_the_real_run(kiosk.chyves, "web reload")
+    assert (tap, rest[-1]) == ("ifconfig tap50 up", "ifconfig tap50 up")
+    assert all(line.startswith("zfs rollback ") for line in rest[:-1])
+    kiosk.wait_for_acpi()
 
 
 def test_the_disks_go_back_at_each_reboot(kiosk: Runs) -> None:

@@ -35,11 +35,11 @@ SUPERVISOR = "chyves.supervise"
 class Status(NamedTuple):
     """What a guest is doing.
 
-    ``phase`` is ``stopped``, ``failed``, ``starting``, ``loading``, ``running``, ``restarting``,
-    ``ending`` (nothing of it runs but its supervisor, which runs hooks), ``unsupervised`` (its
-    supervisor was killed; bhyve runs, or still loads) or ``left`` (only the VM is left in the
-    kernel). ``supervisor`` and ``bhyve`` are pids or 0; ``reason`` says how it last ended,
-    ``holding`` what it has for itself while it runs.
+    ``phase`` is ``stopped``, ``failed``, ``starting`` (bhyve may be opening its devices),
+    ``loading``, ``running``, ``restarting``, ``ending`` (nothing of it runs but its supervisor,
+    which runs hooks), ``unsupervised`` (its supervisor was killed; bhyve runs, or still loads) or
+    ``left`` (only the VM is left in the kernel). ``supervisor`` and ``bhyve`` are pids or 0;
+    ``reason`` says how it last ended, ``holding`` what it has while it runs.
     """
 
     phase: str
@@ -57,9 +57,8 @@ class Status(NamedTuple):
 
     @property
     def is_coming(self) -> bool:
-        """Tell whether the guest is to run and does not yet; bhyve may be opening its devices."""
-        opens_devices = self.phase == "running" and not self.bhyve
-        return self.phase in ("starting", "loading", "restarting") or opens_devices
+        """Tell whether the guest is to run and does not yet."""
+        return self.phase in ("starting", "loading", "restarting")
 
     @property
     def is_live(self) -> bool:
@@ -95,6 +94,7 @@ def _status(kept: Mapping[str, Any], supervisor: int, has_vm: bool, work: Work |
     if supervisor:
         phase = kept["phase"] if kept.get("supervisor") == supervisor else "starting"
         phase = "ending" if phase in ("stopped", "failed") else phase
+        phase = "starting" if phase == "running" and not bhyve else phase
     elif bhyve:
         phase = "unsupervised"
     elif has_vm:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Lists, and the columns of ``info``: every combination of flags, and what is in the cells."""
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chyves.backend import adoption
 from chyves.errors import Exit
+from chyves.model import layout
 from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.cli.plans import guest_runs
@@ -214,6 +217,16 @@ def test_what_runs_is_stopped_whatever_has_its_name(line: str, twice: Chyves) ->
         plan = twice(f"{line} --dry-run")
         assert "db" in plan.out
     assert "db: not running\n" in twice(line).out
+
+
+def test_a_guest_whose_bhyve_opens_its_devices_is_starting(guests: Chyves) -> None:
+    with guest_runs(guests, "web"):
+        state = {"supervisor": os.getpid(), "phase": "running", "pid": os.getpid()}
+        adoption.keep(guests.host, layout.state_file("web"), state)
+        row = guests("list -H").out.split("web\t")[1].partition("\n")[0]
+        assert "STARTING" in row
+        (web,) = [one for one in guests.json("list") if one["name"] == "web"]
+        assert (web["phase"], web["pid"]) == ("starting", None)
 
 
 def test_a_broken_file_is_shown_and_keeps_no_other_from_its_turn(guests: Chyves) -> None:

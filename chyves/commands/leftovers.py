@@ -9,7 +9,7 @@ from chyves.app import App
 from chyves.backend import locks, store, wiring, zfs
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import never_left, refresh
-from chyves.errors import Busy, Precondition
+from chyves.errors import Busy, ChyvesError, Precondition
 from chyves.model import layout, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
@@ -45,13 +45,28 @@ def take_away(
         return
     if isinstance(place, places.Deleted):
         _let_arrive(app, inventory, name)
+    path = f"{dataset.mountpoint}/.config/.cfg"
+    if isinstance(place, places.Deleted) and not app.host.path(path).exists():
+        _bring_properties_back(app, name)
     try:
-        config = store.read_config(app.host, f"{dataset.mountpoint}/.config/.cfg")
+        config = store.read_config(app.host, path)
     except OSError:
         config = ConfigFile()
     guest = Guest(place.guest, place.pool, config, inventory.defaults, inventory.globals)
     keep_taps = isinstance(place, places.Deleted) and place.stamp.endswith(layout.KEEPNET)
     discard(app, inventory, guest, name, keep_taps=keep_taps)
+
+
+def _bring_properties_back(app: App, tombstone: str) -> None:
+    """Mount the properties of a guest that was deleted from a pool too full for that: there is room
+    once the disks are gone."""
+    _destroy_disks(app, tombstone)
+    for part in zfs.datasets(app.host, [tombstone]):
+        if part.mountpoint and not part.is_mounted:
+            try:
+                zfs.mount(app.host, part.name)
+            except ChyvesError as error:
+                app.report.warn(f"taps it had may stay on their bridge: {error.message}")
 
 
 def _is_none_yet(app: App, dataset: zfs.Dataset) -> bool:

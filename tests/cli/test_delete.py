@@ -2,6 +2,7 @@
 """``delete`` of guests that others depend on, or that depend on themselves."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from chyves.simulator.control import fill
 from chyves.simulator.world import Machine, World
 from tests.cli.conftest import Chyves
 from tests.cli.runs import Runs, run_on
+from tests.faults.killing import killed_everywhere
 
 GUESTS = "tank/chyves/guests"
 
@@ -154,6 +156,24 @@ def test_guests_on_a_full_pool_that_cannot_be_mounted_again(full: Chyves) -> Non
     fill(World(full.directory), "tank")
     assert full("db delete force --yes").out == "kid: deleted\ndb: deleted\n"
     assert full.datasets("tank/chyves/guests") == {GUESTS}
+
+
+def test_a_killed_delete_on_a_full_pool_leaves_nothing_to_the_next(full: Chyves) -> None:
+    for host in killed_everywhere(full, "web delete --yes -q"):
+        if "web" in names(host):
+            host("web delete --yes")
+        host("kid delete --yes")
+        assert not [one for one in host.datasets("tank/chyves") if "web" in one or "kid" in one]
+        assert "bridge0_tap_members=tap51\n" in host.file("/chyves/tank/.config/global.cfg")
+        assert "tap50" not in host.run("ifconfig", "-l").split()
+
+
+def test_what_a_killed_delete_has_left_goes_also_where_it_cannot_be_mounted(full: Chyves) -> None:
+    host = next(islice(killed_everywhere(full, "web delete --yes -q"), 1, None))
+    left = min(one for one in host.datasets("tank/chyves") if ".deleted" in one)
+    host.run("zfs", "set", "canmount=off", left)
+    assert "taps it had may stay on their bridge" in host("kid delete --yes").err
+    assert not [one for one in host.datasets("tank/chyves") if "web" in one or "kid" in one]
 
 
 def test_a_full_pool_that_cannot_be_mounted_again_is_left(full: Chyves) -> None:

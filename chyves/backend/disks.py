@@ -10,7 +10,7 @@ from chyves.backend import zfs
 from chyves.backend.host import Host
 from chyves.backend.inventory import Inventory
 from chyves.model import layout
-from chyves.model.guest import Disk, Guest
+from chyves.model.guest import Disk, Guest, named_apart
 
 
 def disks_of(
@@ -22,13 +22,13 @@ def disks_of(
     found = {}
     for guest in guests:
         place = guest.pool, guest.name
-        found[place] = [_volume(volume) for volume in volumes.get(place, [])]
-        found[place] += _images(host, inventory, guest)
+        disks = [_volume(guest, volume) for volume in volumes.get(place, [])]
+        found[place] = named_apart([*disks, *_images(host, inventory, guest)])
     return found
 
 
-def _volume(volume: zfs.Dataset) -> Disk:
-    name = volume.name.rpartition("/")[2]
+def _volume(guest: Guest, volume: zfs.Dataset) -> Disk:
+    name = volume.name.removeprefix(f"{layout.guest_dataset(guest.pool, guest.name)}/")
     path = layout.volume_device(volume.name)
     return Disk(name, path, volume.volsize, True, volume.name, volume.origin)
 

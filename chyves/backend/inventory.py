@@ -12,6 +12,9 @@ from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest, boot_order, members, named_twice
 from chyves.model.selector import ALL, BOOT, GROUP, parse_selector
 
+NUMBERED = re.compile(r"disk[0-9]{1,5}")
+"""What volumes are called that chyves makes for guests."""
+
 
 class Pool(NamedTuple):
     """A pool with chyves on it; ``role`` is primary, secondary or offline."""
@@ -222,14 +225,21 @@ class Inventory(NamedTuple):
         return self.disks_by_guest().get((guest.pool, guest.name), [])
 
     def disk(self, guest: Guest, name: str) -> zfs.Dataset:
-        """Return one volume of a guest. Raises Invalid for a name that no disk has, NotFound."""
-        disks = {volume.name.rpartition("/")[2]: volume for volume in self.disks(guest)}
+        """Return one volume that chyves has made for a guest; never one that somebody has put
+        below another of its datasets. Raises Invalid for a name that no disk has, NotFound."""
+        disks = self.numbered_disks(guest)
         hint = f"disks of {guest.name}: {', '.join(disks) or 'none'}"
-        if not re.fullmatch(r"disk[0-9]{1,5}", name):
+        if not NUMBERED.fullmatch(name):
             raise Invalid(f"{name} is no disk{{n}}", hint=hint)
         if name not in disks:
             raise NotFound(f"{guest.name} has no {name}", hint=hint)
         return disks[name]
+
+    def numbered_disks(self, guest: Guest) -> dict[str, zfs.Dataset]:
+        """Return the volumes ``disk{n}`` of a guest by their names."""
+        root = layout.guest_dataset(guest.pool, guest.name)
+        below = {volume.name.removeprefix(f"{root}/"): volume for volume in self.disks(guest)}
+        return {name: volume for name, volume in below.items() if NUMBERED.fullmatch(name)}
 
     def disks_by_guest(self) -> dict[tuple[str, str], list[zfs.Dataset]]:
         """Return the volumes of all guests, by pool and guest; those that chyves did not make come

@@ -119,8 +119,7 @@ def _labels(ctx: click.Context, _: Words) -> list[str]:
 
 def _disks(ctx: click.Context, _: Words) -> list[str]:
     inventory = ctx.obj.inventory
-    volumes = inventory.disks(inventory.single(ctx.obj.selector))
-    return [volume.name.rpartition("/")[2] for volume in volumes]
+    return list(inventory.numbered_disks(inventory.single(ctx.obj.selector)))
 
 
 def _bridges(ctx: click.Context, _: Words) -> list[str]:

@@ -34,9 +34,9 @@ class Origin(StrEnum):
 class Disk(NamedTuple):
     """A disk of a guest. ``path`` is what bhyve opens: a zvol (``volume``) or a file.
 
-    ``name`` is that of the volume, or the path of the file below ``img``. ``dataset`` is the volume
-    or where the file lies, ``origin`` the snapshot that is cloned from. ``used_bytes`` is known of
-    files only.
+    ``name`` is that of the volume below the guest's dataset, or the path of the file below ``img``;
+    no two disks of a guest have the same. ``dataset`` is the volume or where the file lies,
+    ``origin`` the snapshot that is cloned from. ``used_bytes`` is known of files only.
     """
 
     name: str
@@ -46,6 +46,18 @@ class Disk(NamedTuple):
     dataset: str = ""
     origin: str = ""
     used_bytes: int = 0
+
+
+def named_apart(disks: Iterable[Disk]) -> list[Disk]:
+    """Return the disks with a name for each: a file that is called as a disk before it has ``img/``
+    in front."""
+    found: dict[str, Disk] = {}
+    for disk in disks:
+        name = disk.name
+        while name in found:
+            name = f"img/{name}"
+        found[name] = disk._replace(name=name)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,45 @@ def test_files_come_behind_the_volumes_in_order(guests: Chyves) -> None:
     assert found["data2"]["size"] == 4096
 
 
+def test_disks_of_one_name_are_all_attached(guests: Chyves) -> None:
+    """A file, and volumes in other places, that are called as the guest's own disk."""
+    for volume in ("img/disk0", "img/disk1", "more/disk0"):
+        guests.run("zfs", "create", "-p", "-V", "1M", f"{ROOT}/{volume}")
+    image(guests, "disk0", 4096)
+    image(guests, "img/disk0", 4096)
+    assert list(disks(guests)) == [
+        "disk0",
+        "img/disk0",
+        "img/disk1",
+        "more/disk0",
+        "img/img/disk0",
+        "img/img/img/disk0",
+    ]
+    bhyve = guests("web start -n").out.splitlines()[-1]
+    volumes = [f"/dev/zvol/{ROOT}/{name}" for name in list(disks(guests))[:4]]
+    for path in (*volumes, f"{IMAGES}/disk0", f"{IMAGES}/img/disk0"):
+        assert f",{path} " in bhyve
+
+
+def test_only_a_disk_of_the_guest_itself_is_ever_changed(guests: Chyves) -> None:
+    for volume in ("img/disk0", "img/disk1", "img/sub/disk2"):
+        guests.run("zfs", "create", "-p", "-V", "1M", f"{ROOT}/{volume}")
+    before = guests.state()
+    for name in ("disk1", "disk2"):
+        for verb in (f"delete {name} --yes", f"resize {name} 2M", f"{name} notes x"):
+            why = guests.refused(f"web disk {verb}", code=Exit.NOT_FOUND)
+            assert f"web has no {name}" in why
+            assert why.endswith("disks of web: disk0")
+    guests.refused("web set virtio_block_options_disk1=ro", code=Exit.NOT_FOUND)
+    guests.refused("web disk delete img/disk0 --yes", code=Exit.USAGE)
+    assert guests.state() == before
+    guests("web disk resize disk0 2M")
+    assert guests.zfs("volsize", f"{ROOT}/img/disk0") == "1M"
+    guests("web disk delete disk0 --yes")
+    assert f"{ROOT}/img/disk0" in guests.datasets()
+    assert f"{ROOT}/disk0" not in guests.datasets()
+
+
 def test_they_are_attached(guests: Chyves) -> None:
     image(guests, "data.raw", 1 << 20)
     bhyve = guests("web start -n").out.splitlines()[-1]

@@ -46,11 +46,11 @@ def log_command(app: App, count: int | None, follow: bool) -> None:
         entries += [Entry(name, line) for line in found]
     entries = _in_order(entries)[-number:] if number else []
     app.report.data = [_as_data(entry) for entry in entries]
-    for entry in entries:
-        _show(app, entry)
-    _explain(app, folders, any(mark.name for mark in marks.values()))
-    if follow:
-        with suppress(KeyboardInterrupt):
+    with suppress(*((KeyboardInterrupt,) if follow else ())):
+        for entry in entries:
+            _show(app, entry)
+        _explain(app, folders, any(mark.name for mark in marks.values()))
+        if follow:
             _follow(app, folders, marks)
 
 

@@ -23,6 +23,7 @@ def near(word: str, known: Iterable[str], what: str) -> str:
 
 
 _IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
+_QUERY = re.compile(r"((?:https?|ftp):/{1,2}[^\s?]*\?)\S+?(?='?(?:\s|$))")
 _NAMED = re.compile(
     r"((?:\bpw|passw(?:or)?d|passphrase|secret|token|unique_id|api_?key)\s*[=:]\s*"
     r"|--?passw(?:or)?d\s+)[^\s'&]+",
@@ -33,8 +34,8 @@ _OWN_CLIENT = re.compile(r"(uefi_vnc_client_custom_cmd=)[^'\n]+")
 
 
 def without_secrets(text: str) -> str:
-    """Return a text that can be shown to others: without what stands for a user in a URL, and
-    without values of what is named a password or token."""
-    for secret in (_OWN_CLIENT, _NAMED):
+    """Return a text that can be shown to others: without what stands for a user in a URL, without
+    its query, and without values of what is named a password or token."""
+    for secret in (_OWN_CLIENT, _QUERY, _NAMED):
         text = secret.sub(r"\1***", text)
     return _IN_URL.sub(r"\1***@", text)

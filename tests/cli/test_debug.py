@@ -31,13 +31,13 @@ def test_it_has_no_secrets_and_no_controls(guests: Chyves) -> None:
     guests(f"global set check_for_updates_unique_id={SECRET} -q")
     guests("global set restrict_new_property_names=off -q")
     guests("web set my_password=geheim -q")
-    guests("web set", "notes=see https://me:geheim@host/ \x1b[31m```", "-q")
+    guests("web set", "notes=see https://me:geheim@host/?geheim#geheim \x1b[31m```", "-q")
     guests("db set", "uefi_vnc_client_custom_cmd=xfreerdp /v:%h:%p /p:geheim -x geheim", "-q")
     guests("db set", "notes=passwd: geheim, vncviewer --password geheim, api_key=geheim", "-q")
     done = guests("debug")
     assert "uefi_vnc_client_custom_cmd=***" in done.out
     assert "geheim" not in guests("db log").out
-    assert "notes=see https://***@host/ \\x1b[31m'''" in done.out
+    assert "notes=see https://***@host/?*** \\x1b[31m'''" in done.out
     report = done.out + guests("debug --json").out
     assert "geheim" not in report
     assert SECRET not in report

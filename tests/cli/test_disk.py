@@ -243,7 +243,7 @@ def test_only_a_disk_of_the_guest_itself_is_ever_changed(guests: Chyves) -> None
     guests.refused("web disk delete img/disk0 --yes", code=Exit.USAGE)
     assert guests.state() == before
     guests("web disk resize disk0 2M")
-    assert guests.zfs("volsize", f"{ROOT}/img/disk0") == "1M"
+    assert guests.zfs("volsize", f"{ROOT}/img/disk0") == str(1 << 20)
     guests("web disk delete disk0 --yes")
     assert f"{ROOT}/img/disk0" in guests.datasets()
     assert f"{ROOT}/disk0" not in guests.datasets()

@@ -131,9 +131,12 @@ def month() -> str:
 
 def test_secrets_stay_out(guests: Chyves) -> None:
     guests("iso import nosuch://me:hush@host/x.iso", code=Exit.USAGE)
+    for url in ("http://127.0.0.1:1/a.iso?key=hush", "ftp://127.0.0.1:1/a.iso?it's=hush&x='hush'"):
+        guests("iso import", url, code=Exit.HOST)
     guests("web set uefi_vnc_password=hush", code=Exit.NOT_FOUND)
     for folder in (HOST, WEB):
         assert "hush" not in guests.file(f"{folder}/{month()}")
+    assert "iso import 'http://127.0.0.1:1/a.iso?***'\n" in guests.file(f"{HOST}/{month()}")
 
 
 def test_a_log_that_cannot_be_written_is_said_once(guests: Chyves) -> None:

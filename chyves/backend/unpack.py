@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import lzma
 import zlib
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,9 +66,41 @@ def _opened(file: IO[bytes], packing: str) -> AbstractContextManager[Any]:
     if packing == "gz":
         return gzip.GzipFile(fileobj=file)
     if packing == "xz":
-        return lzma.LZMAFile(file)
+        return nullcontext(_XzStreams(file))
     opened: AbstractContextManager[Any] = _zstd().ZstdFile(file)
     return opened
+
+
+class _XzStreams:
+    """A file of xz(1): streams behind each other, with zeros between them or not. LZMAFile takes
+    whatever else is behind the first one for nothing, a damaged stream too."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        self._waiting = b""
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes; none at the end. Raises LZMAError, EOFError."""
+        while not self._stream.eof or self._begin_another():
+            if self._stream.needs_input and not self._waiting:
+                self._waiting = self._file.read(CHUNK)
+                if not self._waiting:
+                    raise EOFError("it ends in the middle")
+            packed, self._waiting = self._waiting, b""
+            if data := self._stream.decompress(packed, size):
+                return data
+        return b""
+
+    def _begin_another(self) -> bool:
+        behind = self._stream.unused_data.lstrip(b"\0")
+        while not behind:
+            read = self._file.read(CHUNK)
+            if not read:
+                return False
+            behind = read.lstrip(b"\0")
+        self._stream, self._waiting = lzma.LZMADecompressor(lzma.FORMAT_XZ), behind
+        return True
 
 
 def _zstd_errors(packing: str) -> tuple[type[Exception], ...]:

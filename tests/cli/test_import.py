@@ -333,19 +333,34 @@ def test_packed_files(packing: str, chyves: Chyves, web: WebServer, tmp_path: Pa
 
 
 @pytest.mark.parametrize("packing", PACK)
-@pytest.mark.parametrize("harm", ["cut", "changed", "none"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "changed behind", "rubbish behind", "none"])
 def test_damaged_files(packing: str, harm: str, chyves: Chyves, tmp_path: Path) -> None:
     packed = bytearray(PACK[packing](CONTENT))
     if harm == "cut":
         del packed[-5000:]
     elif harm == "changed":
         packed[10:30] = bytes(20)
+    elif harm == "changed behind":
+        second = bytearray(packed)
+        second[2:30] = bytes(28)
+        packed += second
+    elif harm == "rubbish behind":
+        packed += b"rubbish"
     else:
         packed = bytearray(b"no such thing")
     (tmp_path / f"os.iso.{packing}").write_bytes(packed)
     why = chyves.refused("iso import", str(tmp_path / f"os.iso.{packing}"), code=Exit.FAILED)
     assert why.startswith("os.iso: cannot unpack it: ")
     nothing_left(chyves)
+
+
+def test_xz_streams_with_zeros_between_them(chyves: Chyves, tmp_path: Path) -> None:
+    half = len(CONTENT) // 2
+    halves = [lzma.compress(CONTENT[:half]), lzma.compress(CONTENT[half:])]
+    packed = bytes(4).join([*halves, b""]) + bytes(1 << 20)
+    (tmp_path / "os.iso.xz").write_bytes(packed)
+    chyves("iso import", str(tmp_path / "os.iso.xz"))
+    imported(chyves)
 
 
 def test_what_is_small_only_while_it_is_packed(

@@ -10,6 +10,7 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, zfs
 from chyves.backend.inventory import Inventory
+from chyves.commands.delete import refuse_foreign
 from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
@@ -104,8 +105,8 @@ def require_new(inventory: Inventory, kind: str, name: str) -> None:
     there = inventory.datasets.get(layout.resource_dataset(pool, kind, name))
     if there and not there.is_unfinished:
         raise Conflict(
-            f"there is a {kind} resource {name} already",
-            hint=f"chyves {kind.lower()} delete {name}, or rename the file",
+            f"{kind} {name} is there already",
+            hint=f"chyves {kind.lower()} delete {name}, or take another name",
         )
 
 
@@ -113,18 +114,13 @@ def _existing(app: App, inventory: Inventory, kind: str, name: str) -> str:
     """Return the pool of a resource. Raises NotFound."""
     found = {known: pool for known, pool, _ in _resources(app, inventory, kind)}
     if name not in found:
-        raise NotFound(
-            f"no such {kind} resource: {name}",
-            hint=f"there are: {', '.join(found) or 'none'}",
-        )
+        raise _unknown(app, inventory, kind, name)
     return found[name]
 
 
-def _unfinished(inventory: Inventory, kind: str, name: str) -> str:
-    """Return the dataset of an import that was broken off; empty if there is none."""
-    dataset = layout.resource_dataset(inventory.primary().name, kind, name)
-    left = inventory.datasets.get(dataset)
-    return dataset if left and left.is_unfinished else ""
+def _unknown(app: App, inventory: Inventory, kind: str, name: str) -> NotFound:
+    known = ", ".join(known for known, _, _ in _resources(app, inventory, kind))
+    return NotFound(f"no such {kind} resource: {name}", hint=f"there are: {known or 'none'}")
 
 
 def rename(app: App, kind: str, old: str, new: str) -> None:
@@ -227,15 +223,26 @@ def _in_use(name: str, path: str) -> Iterator[None]:
 
 
 def delete(app: App, kind: str, name: str) -> None:
-    """Delete a resource, unless a guest is set to use it; or what a broken import has left."""
+    """Delete a resource, unless a guest is set to use it; or what a broken import has left, also
+    one of chyves 0.2.0, which left a dataset without its file."""
     app.require_root()
     with app.report.item(name), locks.resource_lock(app.host, kind, name):
         inventory = current(app)
-        dataset = _unfinished(inventory, kind, name) or layout.resource_dataset(
-            _existing(app, inventory, kind, name), kind, name
-        )
+        pool = inventory.primary().name
+        dataset = layout.resource_dataset(pool, kind, name)
+        if not _is_resource(inventory, dataset):
+            raise _unknown(app, inventory, kind, name)
         _require_free(app, inventory, kind, name)
-        app.output.confirm(f"Delete {name}?")
-        with _in_use(name, layout.resource_file(inventory.primary().name, kind, name)):
+        refuse_foreign(one for one in inventory.datasets if one.startswith(f"{dataset}/"))
+        path = layout.resource_file(pool, kind, name)
+        what = name if app.host.path(path).is_file() else f"{dataset}, which has no file {name}"
+        app.output.confirm(f"Delete {what}?")
+        with _in_use(name, path):
             zfs.destroy(app.host, dataset, recursive=True)
         app.report.done(name, "deleted")
+
+
+def _is_resource(inventory: Inventory, dataset: str) -> bool:
+    """Tell whether there is such a dataset, and it is one for a resource."""
+    is_there = dataset in inventory.datasets
+    return is_there and isinstance(places.classify(dataset), places.Resource)

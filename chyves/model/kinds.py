@@ -264,10 +264,10 @@ def component(text: str) -> str:
             f"the name has {len(text)} characters, at most {COMPONENT_LENGTH} are possible: {text}",
             hint="give the file a shorter name",
         )
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]*", text):
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*", text):
         raise Invalid(
             f"not a name: {text!r}",
-            hint="valid: letters, digits, _ . : + or -, not beginning with . : + or -",
+            hint="valid: letters, digits, _ . : or -, not beginning with . : or -",
         )
     return text
 

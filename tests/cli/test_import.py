@@ -433,6 +433,35 @@ def test_the_plan_is_what_is_run(chyves: Chyves, web: WebServer) -> None:
     assert same_as_the_real_run(chyves, "iso import", url)
 
 
+# -- what others have left -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [(), ("os.iso.xz",)])
+def test_a_dataset_without_its_file_can_be_deleted(
+    content: tuple[str, ...], chyves: Chyves, web: WebServer
+) -> None:
+    """chyves 0.2.0 left one where an import failed."""
+    chyves.run("zfs", "create", UNFINISHED)
+    for name in content:
+        chyves.host.path(FILE).with_name(name).write_text("packed")
+    why = chyves.refused("iso import", web.url("/os.iso"), code=Exit.CONFLICT)
+    assert "chyves iso delete os.iso" in why
+    chyves.refused("iso rename os.iso new.iso --yes", code=Exit.NOT_FOUND)
+    assert chyves("iso delete os.iso", code=Exit.NOT_PERMITTED).out == ""
+    assert same_as_the_real_run(chyves, "iso delete os.iso")
+    nothing_left(chyves)
+    chyves("iso import", web.url("/os.iso"))
+
+
+def test_what_chyves_did_not_make_below_a_medium_stays(chyves: Chyves, web: WebServer) -> None:
+    chyves("iso import", web.url("/os.iso"))
+    chyves.run("zfs", "create", f"{UNFINISHED}/notes")
+    assert f"did not make {UNFINISHED}/notes" in chyves.refused(
+        "iso delete os.iso --yes", code=Exit.CONFLICT
+    )
+    chyves.refused("iso delete os.iso/notes --yes", code=Exit.NOT_FOUND)
+
+
 # -- in use -------------------------------------------------------------------------------------
 
 

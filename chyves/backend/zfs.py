@@ -243,6 +243,15 @@ def is_thick(host: Host, volume: str) -> bool:
     return host.ask(*words).stdout not in ("0\n", "none\n")
 
 
+def volmode_of_each(host: Host, root: str, volumes: Sequence[str]) -> str:
+    """Return the volmode that each of the volumes below a guest's dataset has for itself, as chyves
+    0.2.0 gave it; empty if the dataset has one, or not all of them have that same."""
+    words = ("zfs", "get", "-H", "-o", "value,source", "volmode", root, *volumes)
+    above, *modes = (tuple(line.split("\t")) for line in host.ask(*words).stdout.splitlines())
+    is_common = len(set(modes)) == 1 and modes[0][1] == "local" and above[1] == "default"
+    return modes[0][0] if is_common else ""
+
+
 def set_property(host: Host, dataset: str, name: str, value: str) -> None:
     change(host, "zfs", "set", f"{name}={value}", dataset)
 

@@ -36,7 +36,8 @@ from chyves.model.selector import check_new_names
 
 class Order(NamedTuple):
     """What is cloned and how: the datasets of ``source`` that ``parts`` has, each by its path below
-    the guest, as the snapshot ``label`` has them; ``is_own`` tells that it was taken for this."""
+    the guest, as the snapshot ``label`` has them; ``is_own`` tells that it was taken for this.
+    ``volmode`` is that of ZFS clones whose origins have it each for itself."""
 
     source: Guest
     parts: Mapping[str, zfs.Dataset]
@@ -44,10 +45,14 @@ class Order(NamedTuple):
     is_own: bool
     pool: str
     way: Way
+    volmode: str = ""
 
     @property
     def root(self) -> str:
         return layout.guest_dataset(self.source.pool, self.source.name)
+
+    def volumes(self) -> list[str]:
+        return [self.root + path for path, part in self.parts.items() if part.is_volume]
 
     def sent(self) -> list[str]:
         """Return the paths of the datasets that are copied: all, or the guest's own files and its
@@ -85,6 +90,9 @@ def clone(app: App, /, names: str, words: tuple[str, ...], **flags: bool) -> Non
             held.enter_context(locks.guest_lock(app.host, name))
         inventory = app.inventory
         order = _order(app, inventory, inventory.guest(source.name), label, home, way)
+        if way.is_linked:
+            mode = zfs.volmode_of_each(app.host, order.root, order.volumes())
+            order = order._replace(volmode=mode)
         Cloning(app, inventory, order).run(targets)
 
 
@@ -233,6 +241,8 @@ class Cloning:
                 snapshots.copy(self._host, snapshot, staged + path, told, without=without)
                 if not dataset.is_volume:
                     zfs.mount(self._host, staged + path)
+                if not path and order.volmode:
+                    zfs.set_property(self._host, staged, "volmode", order.volmode)
             elif order.is_linked(path):
                 snapshots.clone(self._host, snapshot, staged + path)
         if order.way.is_linked:

@@ -71,6 +71,9 @@ def add(app: App, inventory: Inventory, guest: Guest, *, size_word: str) -> None
     root = layout.guest_dataset(guest.pool, guest.name)
     name = f"disk{_next_number(inventory, guest)}"
     _forget(app, guest, name)
+    volumes = [volume.name for volume in inventory.disks(guest)]
+    if mode := zfs.volmode_of_each(app.host, root, volumes):
+        zfs.set_property(app.host, root, "volmode", mode)
     size = create_disk(app, inventory.defaults, f"{root}/{name}", size)
     if not guests.status(app.host, guest.name).is_down:
         app.report.warn(f"{guest.name} finds {name} when it is stopped and started again")

@@ -10,6 +10,7 @@ from chyves.errors import Exit
 from tests.cli.conftest import Chyves
 from tests.cli.lines import READING
 from tests.cli.original import DATA, DEFAULTS, GLOBAL, GUEST, POOL, config, write
+from tests.cli.plans import same_as_the_real_run
 
 NUMBERS = {"g1": 50, "g2": 51, "g3": 52, "g4": 53, "c1": 54, "c2": 55, "c3": 56}
 """Of tap and null-modem pair."""
@@ -163,3 +164,19 @@ def test_clones_keep_what_they_are_clones_of(old: Chyves) -> None:
 
 def test_new_guests_get_numbers_of_their_own(old: Chyves) -> None:
     assert old("new create 1M").out == "new: created on tank, 1M, tap57, nmdm57\n"
+
+
+def test_new_disks_appear_as_the_others_of_a_guest(old: Chyves) -> None:
+    """chyves 0.2.0 said of each volume that the host is not to look for partitions on it."""
+    for line in ("g1 clone n1 -cu", "n1 disk add 1M", "g1 disk add 1M", "g1 clone n2 -cu"):
+        steps = [step for step in same_as_the_real_run(old, line) if "volmode" in step]
+        assert len(steps) == (line in ("g1 clone n1 -cu", "g1 disk add 1M")), line
+    for name in ("n1/disk0", "n1/disk2", "g1/disk2", "n2/disk0", "n2/disk2"):
+        assert old.zfs("volmode", f"tank/chyves/guests/{name}") == "dev"
+
+
+def test_new_disks_do_not_change_how_others_appear(old: Chyves) -> None:
+    steps = same_as_the_real_run(old, "c1 disk add 1M")
+    assert not any("volmode" in step for step in steps)
+    for disk in ("disk0", "disk2"):
+        assert old.zfs("volmode", f"tank/chyves/guests/c1/{disk}") == "default"

@@ -43,6 +43,20 @@ def current(host: Host, guest: Guest) -> Guest:
     return Guest(guest.name, guest.pool, config, guest.defaults, guest.globals)
 
 
+def require_restorable(host: Host, guest: Guest, label: str) -> None:
+    """Raise Precondition if a snapshot that has a guest's dataset of properties is seen to have
+    none: who goes back to it has a guest that is none any more."""
+    path = host.path(layout.snapshot_config(guest.pool, guest.name, label))
+    try:
+        names = os.listdir(path.parent)
+    except OSError:  # nobody can look into it
+        return
+    if path.name not in names:
+        raise Precondition(
+            f"{label} has no properties of {guest.name}", hint=f"chyves {guest.name} snapshot list"
+        )
+
+
 def plan_restored(host: Host, guest: Guest, label: str) -> None:
     """Let a dry run read the properties as a rollback to ``label`` would bring them back."""
     old = read_config(host, layout.snapshot_config(guest.pool, guest.name, label))

@@ -132,6 +132,7 @@ def _order(app: App, inventory: Inventory, source: Guest, label: str, pool: str,
         raise NotFound(
             f"no such snapshot: {source.name}{label}", hint=f"chyves {source.name} snapshot list"
         )
+    store.require_restorable(app.host, source, label)
     for path in [path for path in parts if root + path not in there]:
         app.report.warn(f"{root}{path} has no snapshot {label}: it is not cloned")
         del parts[path]

@@ -143,7 +143,11 @@ def roll_back(app: App, label: str) -> None:
         taken = snapshots.taken(app.host, [root])
         label = _label(guest.name, root, taken, label)
         targets, lost, orphans = _plan_rollback(root, taken, label)
-        for name in _added_since(inventory, root, {target.dataset for target in targets}):
+        restored = {target.dataset for target in targets}
+        brings_properties = f"{root}/.config" in restored
+        if brings_properties:
+            store.require_restorable(app.host, guest, label)
+        for name in _added_since(inventory, root, restored):
             app.report.warn(f"{name} is not in {label}: it stays as it is now")
         if lost:
             names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
@@ -160,14 +164,14 @@ def roll_back(app: App, label: str) -> None:
                 snapshots.rollback(app.host, target.name)
         if inventory.datasets[root].is_read_only:  # or nothing could be put in order
             zfs.inherit_property(app.host, root, "readonly")
-        if app.host.plan is not None:
+        if app.host.plan is not None and brings_properties:
             store.plan_restored(app.host, guest, label)
         with locks.host_lock(app.host):
             for note in numbers.settle_restored(app.host, app.inventory, guest.name, before):
                 app.report.warn(f"{guest.name}: {note}")
-        restored = store.current(app.host, guest)
-        disk.forget_missing(app, inventory, restored)
-        if restored.is_template:
+        now = store.current(app.host, guest)
+        disk.forget_missing(app, inventory, now)
+        if now.is_template:
             zfs.set_property(app.host, root, "readonly", "on")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)
         app.report.done(guest.name, f"rolled back to {label}", snapshot=label)

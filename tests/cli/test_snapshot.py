@@ -141,3 +141,28 @@ def test_one_that_has_a_snapshot_of_that_name_keeps_no_other_from_it(guests: Chy
     ]
     assert dry.said == done.said
     assert dry.out == done.out + "zfs snapshot -r tank/chyves/guests/db@one\n"
+
+
+def test_a_snapshot_of_the_guest_alone_leaves_its_properties(guests: Chyves) -> None:
+    """As by hand, without -r."""
+    guests.run("zfs", "snapshot", f"{ROOT}@top")
+    guests("web set cpu=2 -q")
+    assert same_as_the_real_run(guests, "web snapshot rollback @top")
+    assert guests("web get cpu").out == "web's cpu=2\n"
+
+
+def test_nobody_goes_back_to_where_a_guest_has_no_properties(guests: Chyves) -> None:
+    config = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    text = config.read_text()
+    config.unlink()
+    guests.run("zfs", "snapshot", "-r", f"{ROOT}@empty")
+    config.write_text(text)
+    guests("web snapshot @newer -q")
+    for line in (
+        "snapshot rollback @empty --yes",
+        "snapshot rollback @empty -n",
+        "clone new @empty",
+    ):
+        why = guests.refused(f"web {line}", code=Exit.PRECONDITION)
+        assert "@empty has no properties of web" in why
+    assert guests("web get cpu").out == "web's cpu=1\n"

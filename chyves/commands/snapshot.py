@@ -257,8 +257,7 @@ def delete(app: App, label: str) -> None:
         root = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, zfs.dataset(app.host, root))
         taken = snapshots.taken(app.host, [root])
-        if "%" not in label:
-            label = _label(guest.name, root, taken, label)
+        label = label or _label(guest.name, root, taken, "")
         doomed = _doomed(guest.name, root, taken, label)
         _refuse_if_needed(doomed)
         labels = list(dict.fromkeys(snapshot.label for snapshot in doomed))
@@ -275,19 +274,30 @@ def delete(app: App, label: str) -> None:
 
 
 def _doomed(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> list[Snapshot]:
-    """Return the snapshots that ``@a``, ``@a%b``, ``@a%``, ``@%b`` or ``@%`` name."""
-    first, percent, last = label.removeprefix("@").partition("%")
-    own = [s.label[1:] for s in taken if s.dataset == root]
-    for end in filter(None, (first, last)):
-        kinds.snapshot_label(f"@{end}")
-        if end not in own:
-            raise NotFound(f"no such snapshot: {guest}@{end}", hint=f"chyves {guest} snapshot list")
-    low = own.index(first) if first else 0
-    high = low if not percent else own.index(last) if last else len(own) - 1
-    names = set(own[low : high + 1])
-    if not names:
-        raise NotFound(f"no snapshots of {guest} in {label}", hint=f"chyves {guest} snapshot list")
+    """Return the snapshots that one word, or several with commas between, name behind an ``@``."""
+    if not label.startswith("@"):
+        kinds.snapshot_label(label)
+    names: set[str] = set()
+    for word in label.removeprefix("@").split(","):
+        names |= set(_named(guest, root, taken, word))
     return [snapshot for snapshot in taken if snapshot.label[1:] in names]
+
+
+def _named(guest: str, root: str, taken: Sequence[Snapshot], word: str) -> list[str]:
+    """Return the names that ``a`` stands for, which a disk may have alone, or ``a%b``, ``a%``,
+    ``%b`` or ``%`` of the guest as a whole. Raises Invalid, NotFound."""
+    first, percent, last = word.partition("%")
+    known = [one.label[1:] for one in taken if not percent or one.dataset == root]
+    for end in filter(None, (first, last)) if percent else (first,):
+        if kinds.snapshot_label(f"@{end}")[1:] not in known:
+            raise NotFound(f"no such snapshot: {guest}@{end}", hint=f"chyves {guest} snapshot list")
+    if not percent:
+        return [first]
+    low = known.index(first) if first else 0
+    high = known.index(last) if last else len(known) - 1
+    if not known[low : high + 1]:
+        raise NotFound(f"no snapshots of {guest} in @{word}", hint=f"chyves {guest} snapshot list")
+    return known[low : high + 1]
 
 
 def _label(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> str:

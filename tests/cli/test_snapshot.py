@@ -166,3 +166,23 @@ def test_nobody_goes_back_to_where_a_guest_has_no_properties(guests: Chyves) -> 
         why = guests.refused(f"web {line}", code=Exit.PRECONDITION)
         assert "@empty has no properties of web" in why
     assert guests("web get cpu").out == "web's cpu=1\n"
+
+
+def test_a_snapshot_that_only_a_disk_has_can_be_deleted(guests: Chyves) -> None:
+    guests("web disk add 1M -q")
+    for disk in ("disk0", "disk1"):
+        guests.run("zfs", "snapshot", f"{ROOT}/{disk}@mine")
+    guests.refused("web snapshot rollback @mine --yes", code=Exit.NOT_FOUND)
+    guests.refused("web snapshot delete @%mine --yes", code=Exit.NOT_FOUND)
+    assert same_as_the_real_run(guests, "web snapshot delete @mine")
+    assert not [name for name in guests.datasets(ROOT) if "@" in name]
+
+
+def test_several_snapshots_with_commas_between(guests: Chyves) -> None:
+    for name in "abcdef":
+        guests(f"web snapshot @{name} -q")
+    guests.refused("web snapshot delete @a,nosuch --yes", code=Exit.NOT_FOUND)
+    for wrong in ("@a,", "@a,,b", "@a@b", "a,b", "a%b"):
+        guests.refused(f"web snapshot delete {wrong} --yes", code=Exit.USAGE)
+    assert guests("web snapshot delete @a,c%d,f --yes").out.startswith("web: deleted @a,c%d,f, ")
+    assert {name.partition("@")[2] for name in guests.datasets(ROOT)} == {"", "b", "e"}

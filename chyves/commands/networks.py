@@ -55,6 +55,7 @@ def _describe(
         "default": is_default,
         "uplink": bridge.uplink or None,
         "uplink_present": bridge.interface in actual if bridge.leads_out else None,
+        "uplink_member": bridge.interface in members if bridge.leads_out else None,
         "present": there is not None,
         "mtu": there.mtu if there else None,
         "taps": [
@@ -78,8 +79,7 @@ def _describe_tap(tap: str, owners: Owners, actual: Mapping[str, Interface]) -> 
 def _show_tree(app: App, bridge: Mapping[str, Any]) -> None:
     app.output.line(f"Bridge: {bridge['name']}{' (default)' if bridge['default'] else ''}")
     if bridge["uplink_present"] is not None:
-        missing = "" if bridge["uplink_present"] else " (not on this host)"
-        app.output.line(f"  uplink: {bridge['uplink']}{missing}")
+        app.output.line(f"  uplink: {bridge['uplink']}{_where_uplink(bridge)}")
     else:
         undecided = "" if bridge["uplink"] else " (attach an interface, or set it private)"
         app.output.line(f"  private{undecided}")
@@ -87,6 +87,14 @@ def _show_tree(app: App, bridge: Mapping[str, Any]) -> None:
         app.output.line(f"  {tap['name']}  {_users(tap['guests'])}{_where(tap)}")
     for name in bridge["others"]:
         app.output.line(f"  {name}  (not chyves')")
+
+
+def _where_uplink(bridge: Mapping[str, Any]) -> str:
+    """Return what is wrong with an uplink; a start or attach brings it back."""
+    if not bridge["uplink_present"]:
+        return " (not on this host)"
+    has_fallen = bridge["present"] and not bridge["uplink_member"]
+    return " (fallen off the bridge)" if has_fallen else ""
 
 
 def _where(tap: Mapping[str, Any]) -> str:

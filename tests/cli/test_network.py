@@ -399,6 +399,17 @@ def test_a_tap_that_has_fallen_off_its_bridge_is_shown(guests: Chyves) -> None:
     assert "  tap50  web" in guests("list bridges").out.splitlines()
 
 
+def test_an_uplink_that_has_fallen_off_its_bridge_is_shown(guests: Chyves) -> None:
+    guests("network bridge0 attach em0 -q")
+    guests.run("ifconfig", "bridge0", "deletem", "em0")
+    assert "  uplink: em0 (fallen off the bridge)" in guests("list bridges").out.splitlines()
+    assert guests.json("list bridges")[0]["uplink_member"] is False
+    guests("network bridge0 attach em0 -q")
+    assert "  uplink: em0" in guests("list bridges").out.splitlines()
+    guests.run("ifconfig", "bridge0", "destroy")
+    assert "  uplink: em0" in guests("list bridges").out.splitlines(), "a start makes it"
+
+
 def test_what_cannot_be_recorded_is_taken_back(guests: Chyves) -> None:
     guests("network bridge0 attach em0 -q")
     joined, recorded = set(members(guests, "bridge0")), plan(guests)

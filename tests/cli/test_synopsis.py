@@ -754,6 +754,7 @@ def list_bridges(chyves: Chyves, tmp_path: Path) -> None:
         "default": False,
         "uplink": "em0",
         "uplink_present": True,
+        "uplink_member": True,
         "present": True,
         "mtu": 1500,
         "taps": [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The host chyves works on: its programs, its files, its processes."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from chyves.backend.run import ENVIRONMENT, Progress, Result, Runner
+from chyves.backend.run import ENVIRONMENT, Progress, Result, Runner, cannot_become
 
 if TYPE_CHECKING:
     from chyves.backend.watch import Watch
@@ -93,6 +94,8 @@ class Host:
         """Become a program that a person works with; with --dry-run only note it. Variables of the
         environment that are ``passing`` reach it. Raises Precondition if it is not there."""
         if self.plan is not None:
+            if not self.has_program(argv[0]):
+                raise cannot_become(argv[0], os.strerror(errno.ENOENT))
             self.plan.append(shlex.join(argv))
             return
         self.tell(3, shlex.join(argv))

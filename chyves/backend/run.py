@@ -187,9 +187,11 @@ def become(file: str, argv: Sequence[str], environment: Mapping[str, str]) -> No
     try:
         os.execvpe(file, list(argv), dict(environment))  # noqa: S606
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise Precondition(
-            f"{argv[0]}: {error.strerror}", hint=f"pkg search {argv[0]} finds what to install"
-        ) from error
+        raise cannot_become(argv[0], str(error.strerror)) from error
+
+
+def cannot_become(program: str, why: str) -> Precondition:
+    return Precondition(f"{program}: {why}", hint=f"pkg search {program} finds what to install")
 
 
 def _pump(sender: Child, receiver: Child, progress: Progress) -> None:

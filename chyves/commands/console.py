@@ -51,7 +51,8 @@ def talk(app: App) -> None:
     _ready_lines(app, guest)
     if app.host.plan is None:
         _require_terminal(shlex.join(argv))
-        _require_free(guest.name, serial, consoles(app.host.processes()))
+    _require_free(guest.name, serial, consoles(app.host.processes()))
+    if app.host.plan is None:
         if guests.status(app.host, guest.name).is_down:
             app.output.say(f"{guest.name} does not run yet: its console stays silent until it does")
         app.output.say("Type ~. behind Enter to leave (~~. over ssh).")

@@ -25,7 +25,7 @@ class Screen(NamedTuple):
 
     guest: str
     address: str
-    port: str
+    port: int
     resolution: str
 
 
@@ -37,8 +37,10 @@ def show_screen(app: App) -> None:
             f"{guest.name} has no screen",
             hint=f"chyves {guest.name} set loader=uefi uefi_console_output=vnc",
         )
-    names = ("uefi_vnc_ip", "uefi_vnc_port", "uefi_vnc_res")
-    screen = Screen(guest.name, *(guest.checked(name) for name in names))
+    address, port, resolution = (
+        guest.checked(f"uefi_vnc_{name}") for name in ("ip", "port", "res")
+    )
+    screen = Screen(guest.name, address, int(port), resolution)
     client = guest.checked("uefi_vnc_client")
     if client == "off":
         raise Precondition(
@@ -73,7 +75,7 @@ def _filled_in(word: str, screen: Screen) -> str:
     """Put in what stands for the screen: %h address, %p port, %r resolution, %g guest, %% is %."""
     values = {
         "h": ANYWHERE.get(screen.address, screen.address),
-        "p": screen.port,
+        "p": str(screen.port),
         "r": screen.resolution,
         "g": screen.guest,
         "%": "%",
@@ -83,7 +85,7 @@ def _filled_in(word: str, screen: Screen) -> str:
 
 def _remark(app: App, guest: Guest) -> None:
     if guests.status(app.host, guest.name).is_down:
-        app.output.say(f"{guest.name} does not run: nothing is there to connect to yet")
+        app.report.warn(f"{guest.name} does not run: nothing is there to connect to yet")
     elif guest.value("uefi_vnc_pause_until_client_connect") == "yes":
         app.output.say(f"{guest.name} boots when a client connects")
     if guest.value("uefi_vnc_mouse_type") == "ps2":

@@ -257,7 +257,7 @@ GUEST_PROPERTIES = (
     ),
     _guest(
         "uefi_vnc_client_custom_cmd",
-        Text("a command"),
+        Checked(kinds.command, "a command"),
         None,
         "The VNC client that console vnc starts if uefi_vnc_client is custom.",
     ),

@@ -253,6 +253,17 @@ def snapshot_name(text: str) -> str:
     return snapshot_label(text if text.startswith("@") else f"@{text}")
 
 
+def command(text: str) -> str:
+    """Return the command line of a program that is run without a shell, quotes in pairs."""
+    import shlex  # for this alone
+
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise Invalid(f"not a command: {error}", hint="valid: vncviewer %h::%p") from None
+    return text
+
+
 COMPONENT_LENGTH = 100
 """How long the name of an ISO or a firmware may be: it is part of the name of a dataset."""
 

@@ -78,8 +78,11 @@ PACKAGED = {"grub-bhyve": "/usr/local/sbin/grub-bhyve"}
 
 
 def is_installed(world: World, name: str) -> bool:
-    """Tell whether the host has a program."""
-    return name in PROGRAMS and (name not in PACKAGED or world.path(PACKAGED[name]).exists())
+    """Tell whether the host has a program: one that is simulated, or that somebody has put beside
+    those."""
+    if name not in PROGRAMS:
+        return os.access(world.bin / os.path.basename(name), os.X_OK)
+    return name not in PACKAGED or world.path(PACKAGED[name]).exists()
 
 
 def execute(world: World, argv: Sequence[str], streams: Io) -> int:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The console of a guest as far as it needs no terminal, and the screen of one that has it."""
 
+import re
+
 import pytest
 
 from chyves.errors import Exit
@@ -13,13 +15,13 @@ def test_where_the_screen_is(guests: Chyves) -> None:
     guests(f"{VNC} uefi_vnc_port=5907 uefi_vnc_pause_until_client_connect=yes -q")
     done = guests("web console vnc")
     assert done.out == "guest: web\naddress: 127.0.0.1\nport: 5907\nresolution: 800x600\n"
-    assert "web does not run: nothing is there to connect to yet" in done.said
+    assert "chyves: web does not run: nothing is there to connect to yet" in done.said
     assert any("ssh -L 5907:127.0.0.1:5907 " in line for line in done.said)
     assert guests("web console vnc -H").out == "web\t127.0.0.1\t5907\t800x600\n"
     assert guests.json("web console vnc") == {
         "guest": "web",
         "address": "127.0.0.1",
-        "port": "5907",
+        "port": 5907,
         "resolution": "800x600",
     }
 
@@ -41,9 +43,20 @@ def test_a_screen_that_is_not_to_be_shown(guests: Chyves) -> None:
     assert "uefi_vnc_client=print" in guests.refused("web console vnc", code=Exit.PRECONDITION)
 
 
+@pytest.mark.parametrize("client", ["freerdp", "custom"])
+def test_a_client_that_is_not_installed(client: str, guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_client={client} uefi_vnc_client_custom_cmd=xfreerdp -q")
+    for line in ("web console vnc", "web console vnc -n"):
+        done = guests(line, code=Exit.PRECONDITION)
+        assert (done.out, done.said[-2]) == ("", "chyves: xfreerdp: No such file or directory")
+
+
 def test_a_command_of_which_a_quote_stays_open(guests: Chyves) -> None:
     guests(f"{VNC} uefi_vnc_client=custom -q")
-    guests("web set", "uefi_vnc_client_custom_cmd=vncviewer '%h", "-q")
+    line = "uefi_vnc_client_custom_cmd=vncviewer '%h"
+    assert "No closing quotation" in guests.refused("web set", line, code=Exit.USAGE)
+    file = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    file.write_text(re.sub("uefi_vnc_client_custom_cmd=.*", line, file.read_text()))
     assert "No closing quotation" in guests.refused("web console vnc", code=Exit.USAGE)
 
 

@@ -59,6 +59,7 @@ def test_one_console_at_a_time(shell: Shell) -> None:
     other.expect(f"cu -l /dev/nmdm50B -s 9600 is at the console of web (pid {console.pid})")
     other.expect("chyves web console reset")
     assert other.wait() == 5
+    assert "is at the console of web" in shell("web console -n", code=5).stderr
     console.type("root\r")
     console.expect("# ")
 

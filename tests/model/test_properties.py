@@ -114,6 +114,7 @@ EXAMPLES: list[Example] = [
     (GUEST, "uefi_firmware", "BHYVE_UEFI.fd", "", "letters"),
     (GUEST, "uefi_vnc_client", "off", "", "print, freerdp, custom, off"),
     (GUEST, "uefi_vnc_client_custom_cmd", "vncviewer -x", "a\nb", "one line"),
+    (GUEST, "uefi_vnc_client_custom_cmd", "vncviewer 'a b'", "vncviewer 'a", "vncviewer %h::%p"),
     (GUEST, "uefi_vnc_ip", "0.0.0.0", "any", "0 to 255"),
     (GUEST, "uefi_vnc_mouse_type", "ps2", "", "ps2, usb3"),
     (GUEST, "uefi_vnc_pause_until_client_connect", "no", "", "yes, no"),

@@ -161,7 +161,7 @@ GLOBAL_PROPERTIES = (
     ),
     _global(
         "vlan_iface_base_name",
-        Pattern(r"[a-z]{1,10}", "lower-case letters"),
+        Pattern(r"(?!(bridge|tap|vale)$)[a-z]{1,10}", "lower-case letters, not bridge, tap, vale"),
         "vlan",
         "What the names of VLAN interfaces begin with.",
     ),

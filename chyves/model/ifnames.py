@@ -68,16 +68,10 @@ def interface_type(name: str, vlan_base: str = "vlan") -> InterfaceType:
 
 
 def _interface_name(name: str) -> str:
-    """Return the name of an interface of whatever driver: ``vtnet0``, ``lagg0.16``, ``lan``."""
-    number = re.search(r"[0-9]*$", name)
-    digits = number[0] if number else ""
+    """Return the name of an interface of whatever driver, or that it was given: ``vtnet0``,
+    ``lagg0.16``, ``lan``, ``vlan012``."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name) or len(name) > IF_NAME_LENGTH:
         raise Invalid(f"not an interface: {name!r}", hint="valid: a name as ifconfig -l shows it")
-    if digits != (digits.lstrip("0") or digits[:1]) or int(digits or 0) > IF_MAXUNIT:
-        raise Invalid(
-            f"not an interface: {name!r}",
-            hint=f"its number has no leading zeros and is at most {IF_MAXUNIT}",
-        )
     return name
 
 

@@ -54,6 +54,7 @@ EXAMPLES: list[Example] = [
     (GLOBAL, "tap_start_offset", "100", "99999", "0..32767"),
     (GLOBAL, "tap_up_by_default", "no", "up", "yes, no"),
     (GLOBAL, "vlan_iface_base_name", "net", "net0", "lower-case"),
+    (GLOBAL, "vlan_iface_base_name", "taps", "tap", "not bridge, tap, vale"),
     (GLOBAL, "uefi_vnc_port_start_offset", "6000", "65536", "1..65535"),
     (GLOBAL, "bridge{n}_phy_attach", "em0", "tap5", "a network card, a VLAN, private"),
     (DEFAULTS, "bargs", "-A -H -P", "-A -Z", "bhyve(8)"),

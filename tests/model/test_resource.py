@@ -20,7 +20,7 @@ from chyves.model import resource
         ("https://h/a/x.img.zst", "x.img", "https", "zst", "https://h/a/x.img.zst"),
         ("HTTP://h:8080/x.iso?key=1#top", "x.iso", "http", "", "http://h:8080/x.iso"),
         ("ftp://me:word@h/pub/x.iso", "x.iso", "ftp", "", "ftp://h/pub/x.iso"),
-        ("https://h/x%2B1%2e0.iso", "x+1.0.iso", "https", "", "https://h/x%2B1%2e0.iso"),
+        ("https://h/x%2D1%2e0.iso", "x-1.0.iso", "https", "", "https://h/x%2D1%2e0.iso"),
     ],
 )
 def test_what_a_source_is(text: str, name: str, scheme: str, packing: str, shown: str) -> None:

@@ -153,10 +153,11 @@ def require_may_unset(name: str, current: Mapping[str, str], scope: Scope = Scop
     elif not row.may_be_unset(scope):
         optional = ", ".join(row.name for row in _BY_SCOPE[scope] if row.may_be_unset(scope))
         owner = "a guest" if scope is Scope.GUEST else _whose(scope)
-        raise Invalid(
-            f"{owner} cannot do without {name}",
-            hint=f"may be unset: {optional or 'only what chyves does not know'}",
-        )
+        hint = f"may be unset: {optional or 'only what chyves does not know'}"
+        initial = row.initial.get(scope)
+        if initial is not None and scope in (Scope.GLOBAL, Scope.DEFAULTS) and not row.managed:
+            hint = f"as it is at first: chyves {scope} set {name}={initial}; {hint}"
+        raise Invalid(f"{owner} cannot do without {name}", hint=hint)
 
 
 def _require_settable(row: Property, scope: Scope, name: str, context: Context) -> None:

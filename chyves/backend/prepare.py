@@ -65,7 +65,7 @@ def look(
         missing=[path for path, file in found.items() if not file.exists()],
         sizes={path: file.stat().st_size for path, file in found.items() if file.is_file()},
         unwritable=_unwritable(host, disks, datasets),
-        port_taken=_is_port_taken(guest),
+        port_error=_port_error(guest),
         variables=_variables_size(host, guest, facts, primary),
         password=password,
         password_problem=problem,
@@ -174,19 +174,21 @@ def _unwritable(
     return found
 
 
-def _is_port_taken(guest: Guest) -> bool:
-    """Tell whether bhyve would find the port of its VNC console taken: by trying it, as it does."""
+def _port_error(guest: Guest) -> int:
+    """Return why bhyve could not listen where its VNC console shall be, an errno, by trying it as
+    bhyve does; 0 if it could, or for another reason than its port and address."""
     screen = vnc(guest)
     if not screen:
-        return False
+        return 0
     family = socket.AF_INET6 if ":" in screen.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((screen.address, screen.port))
         except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+            known = error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+            return int(error.errno or 0) if known else 0
+    return 0
 
 
 def _password(host: Host, guest: Guest) -> tuple[str, Problem | None]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, numbers, store, wiring, zfs
+from chyves.backend import guests, locks, numbers, snapshots, store, wiring, zfs
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import refresh
 from chyves.commands.options import Changing, Reading, argument
@@ -34,6 +34,7 @@ from chyves.model.properties import (
 from chyves.model.visible import visible
 
 AFTER = "rcboot_after"
+REVERTS = "revert_to_snapshot_method"
 
 
 class Group(NamedTuple):
@@ -216,7 +217,7 @@ def _set_checked(
         firmware=_firmware(app, inventory) if "uefi_firmware" in values else None,
     )
     wanted = _validated(Scope.GUEST, values, context)
-    notes = _require_others(inventory, guest, values)
+    notes = [*_require_others(inventory, guest, values), *_missing_snapshot(app, guest, wanted)]
     template = next((one.value for one in wanted if one.effect is Effect.READ_ONLY), "")
     if template != "no" and _differs(current, wanted):
         require_no_template(guest)
@@ -238,6 +239,22 @@ def _require_others(inventory: Inventory, guest: Guest, values: Mapping[str, str
         return []
     wanted = replace(guest, config=guest.config.set({AFTER: values[AFTER]}))
     return require_order(wanted, inventory.guests)
+
+
+def _missing_snapshot(app: App, guest: Guest, wanted: Sequence[Assignment]) -> list[str]:
+    """Return what is worth knowing of the snapshot that the guest is to go back to: whether it has
+    it yet."""
+    values = _values(wanted)
+    if not values.keys() & {"revert_to_snapshot", REVERTS}:
+        return []
+    then = replace(guest, config=guest.config.set(values))
+    if then.value(REVERTS) == "off":
+        return []
+    root = layout.guest_dataset(guest.pool, guest.name)
+    own = [one.label for one in snapshots.taken(app.host, [root]) if one.dataset == root]
+    label = then.value("revert_to_snapshot")
+    has_it = label in own if label else layout.newest_label(own)
+    return [] if has_it else [f"it has no snapshot{f' {label}' if label else ''} to go back to yet"]
 
 
 def _write(

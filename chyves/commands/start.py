@@ -272,7 +272,7 @@ def _make_plan(app: App, setting: Setting, guest: Guest, now: guests.Status) -> 
         media=setting.media,
     )
     if now.supervisor and now.holding.screen == holding(guest, setting.facts).screen:
-        seen = seen._replace(port_taken=False)
+        seen = seen._replace(port_error=0)
     problems = preconditions.preconditions(
         guest, setting.facts, disks, primary=setting.primary, media=setting.media, look=seen
     )

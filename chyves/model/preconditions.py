@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reasons why a guest cannot start, found before anything is done."""
 
+import errno
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -55,17 +56,16 @@ class Look(NamedTuple):
     """What was seen of the things that a guest needs. What nobody has looked at is no reason.
 
     ``missing`` are those of needed_files() that are not there, ``sizes`` has the bytes of the
-    others. ``unwritable`` are disks that cannot be written, and why. ``port_taken`` tells that
-    something listens where the VNC console should. ``variables`` is the size of the file of UEFI
-    variables, 0 without one. ``password`` is that of the screen, ``password_problem`` why it cannot
-    be had.
-    ``loader_missing`` tells that the program is not installed.
+    others. ``unwritable`` are disks that cannot be written, and why. ``port_error`` is why nothing
+    can listen where the VNC console should, an errno, or 0. ``variables`` is the size of the file
+    of UEFI variables, 0 without one. ``password`` is that of the screen, ``password_problem`` why
+    it cannot be had. ``loader_missing`` tells that the program is not installed.
     """
 
     missing: Collection[str] = ()
     sizes: Mapping[str, int] = {}
     unwritable: Mapping[str, str] = {}
-    port_taken: bool = False
+    port_error: int = 0
     variables: int = 0
     password: str = ""
     password_problem: Problem | None = None
@@ -239,9 +239,14 @@ def _has_firmware_that_fits(case: Case) -> Iterator[Problem]:
         )
 
 
-def _finds_its_port_free(case: Case) -> Iterator[Problem]:
+def _can_show_its_screen(case: Case) -> Iterator[Problem]:
     screen = vnc(case.guest)
-    if screen and case.look.port_taken:
+    if screen and case.look.port_error == errno.EADDRNOTAVAIL:
+        yield Problem(
+            f"{screen.address}, where its VNC console shall be, is no address of this host",
+            f"chyves {case.guest.name} set uefi_vnc_ip=<one that ifconfig shows>",
+        )
+    elif screen and case.look.port_error:
         yield Problem(
             f"something listens on port {screen.port} of {screen.address}, where its VNC console "
             "shall be",
@@ -284,6 +289,6 @@ CHECKS: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     _has_files_that_can_be_named,
     _can_write_its_disks,
     _has_firmware_that_fits,
-    _finds_its_port_free,
+    _can_show_its_screen,
     _has_its_password,
 )

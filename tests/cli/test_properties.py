@@ -266,3 +266,14 @@ def test_new_names_where_they_are_allowed(guests: Chyves) -> None:
     assert guests("web set colour=green").out == "web: set colour=green\n"
     assert guests("list colour").out.splitlines()[1:] == ["db", "web     green"]
     assert guests("web unset colour").out == "web: colour removed\n"
+
+
+def test_a_snapshot_to_go_back_to_that_is_not_there_is_said(guests: Chyves) -> None:
+    said = "chyves: web: it has no snapshot{} to go back to yet"
+    assert guests("web set revert_to_snapshot=@one").said == []
+    assert guests("web set revert_to_snapshot_method=both").said == [said.format(" @one")]
+    assert guests("web set revert_to_snapshot=").said == [said.format("")]
+    guests("web snapshot @one -q")
+    for values in ("revert_to_snapshot=@one", "revert_to_snapshot_method=start cpu=2"):
+        assert guests(f"web set {values}").said == []
+    assert guests("web set revert_to_snapshot=@two").said == [said.format(" @two")]

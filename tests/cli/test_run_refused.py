@@ -338,6 +338,10 @@ def test_a_taken_vnc_port(runs: Runs) -> None:
         f"web: something listens on port {port} of 127.0.0.1, where its VNC console shall be"
     )
     assert hint == f"see sockstat -l -p {port}, or chyves web set uefi_vnc_port=<free>"
+    runs.chyves("web set uefi_vnc_ip=192.0.2.1 -q")
+    complaint, hint = refused(runs, Exit.PRECONDITION)
+    assert "192.0.2.1, where its VNC console shall be, is no address of this host" in complaint
+    assert "web set uefi_vnc_ip=" in hint
 
 
 def test_one_failure_does_not_stop_the_others(runs: Runs) -> None:

@@ -2,6 +2,8 @@
 """Reasons why a guest cannot start."""
 
 from dataclasses import replace
+from errno import EADDRINUSE as IN_USE
+from errno import EADDRNOTAVAIL as ABSENT
 
 import pytest
 
@@ -249,8 +251,9 @@ SECRET = VNC | {"uefi_vnc_password_file": "vnc"}
         (UEFI, Look(sizes={ROM: 2 << 20}, variables=132 << 10), "", ""),
         (UEFI, Look(sizes={ROM: 1000}), "no firmware that bhyve takes: it has 1000 bytes", "edk2"),
         (UEFI, Look(sizes={ROM: 16 << 20}, variables=4096), "and 4096 of variables", "16M"),
-        (VNC, Look(port_taken=True), "listens on port 5900 of 127.0.0.1", "sockstat -l -p 5900"),
-        (UEFI, Look(port_taken=True), "", ""),
+        (VNC, Look(port_error=IN_USE), "listens on port 5900 of 127.0.0.1", "sockstat -l -p 5900"),
+        (VNC, Look(port_error=ABSENT), "127.0.0.1, where its VNC console shall", "uefi_vnc_ip="),
+        (UEFI, Look(port_error=IN_USE), "", ""),
         (
             {"loader": "grub-bhyve"},
             Look(loader_missing=True),

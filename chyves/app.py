@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chyves.errors import ChyvesError, Exit, NotPermitted
+from chyves.errors import ChyvesError, Exit, Invalid, NotPermitted
 from chyves.output import Output, Report
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class App:
         if problem not in self._told:
             self._told.add(problem)
             self.report.warn(problem)
+
+    def require_no_json(self) -> None:
+        """Raise Invalid where JSON is asked for and a person is to work with another program."""
+        if self.output.json and not self._dry:
+            raise Invalid("what a console shows is no JSON", hint="--json goes with --dry-run")
 
     @property
     def is_typed(self) -> bool:

@@ -67,6 +67,8 @@ class Root(Lazy):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args == [""]:  # a variable of a script that is not set: 0.2.0 helps
+            args = ["help"]
         word = args[0]
         if word in self.entries:
             ctx.obj.command = word

@@ -50,7 +50,7 @@ def talk(app: App) -> None:
     argv = ["cu", "-l", layout.console_device(serial), "-s", "9600"]
     _ready_lines(app, guest)
     if app.host.plan is None:
-        _require_terminal(shlex.join(argv))
+        _require_terminal(app, shlex.join(argv))
     _require_free(guest.name, serial, consoles(app.host.processes()))
     if app.host.plan is None:
         if guests.status(app.host, guest.name).is_down:
@@ -94,7 +94,7 @@ def multiplex(app: App) -> None:
         for guest in chosen
     ]
     if app.host.plan is None:
-        _require_terminal(f"tmux attach-session -t {terminals.TARGET}")
+        _require_terminal(app, f"tmux attach-session -t {terminals.TARGET}")
     arranged = terminals.arrange(wishes, _windows(app), person()["HOME"])
     shows, passing = ["attach-session"], list[str]()
     if os.environ.get("TMUX", "").startswith(f"{TMUX_SOCKET.format(os.getuid())},"):
@@ -130,7 +130,8 @@ def _ready_lines(app: App, guest: Guest) -> None:
     vmm.ready_modules(app.host, ["nmdm"], load=load)
 
 
-def _require_terminal(instead: str) -> None:
+def _require_terminal(app: App, instead: str) -> None:
+    app.require_no_json()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Precondition(
             "a console needs a terminal", hint=f"ssh -t gives one; without chyves: {instead}"

@@ -81,7 +81,7 @@ def reading_options(*, short: bool = True) -> list[click.Parameter]:
         ),
         _flag(
             ["-p", "--exact"] if short else ["--exact"],
-            "Exact numbers.",
+            "Exact numbers; times in seconds.",
             _set_output("exact", True),
         ),
     ]

@@ -50,6 +50,7 @@ def show_screen(app: App) -> None:
     argv = _client(guest, client)
     _remark(app, guest)
     if argv:
+        app.require_no_json()
         app.host.attach(*(_filled_in(word, screen) for word in argv))
     else:
         _print(app, screen)

@@ -59,7 +59,7 @@ def unique(config: ConfigFile, taken: Taken, globals_: Mapping[str, str], uuid: 
     """
     taps: dict[str, str] = {}
     interfaces = []
-    for name in split_interfaces(config.get("net_ifaces") or ""):
+    for name in dict.fromkeys(split_interfaces(config.get("net_ifaces") or "")):
         if name.startswith("tap"):
             fresh = numbers.next_tap(taken, offset(globals_, "tap_start_offset"))
             taken = replace(taken, elsewhere=taken.elsewhere | {fresh})

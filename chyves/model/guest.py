@@ -105,9 +105,11 @@ class Guest:
         try:
             return row.kind.parse(value)
         except Invalid as error:
+            cure = f"chyves {self.name} set {name}=<value>"
+            if name == "net_ifaces":
+                cure = f"chyves network {self.name} remove <interface>"
             raise Invalid(
-                f"{name} of {self.name}: {error.message}",
-                hint=f"{error.hint}; chyves {self.name} set {name}=<value>",
+                f"{name} of {self.name}: {error.message}", hint=f"{error.hint}; {cure}"
             ) from None
 
     @property

@@ -349,3 +349,17 @@ def test_json_tells_what_was_chosen(guests: Chyves) -> None:
         "net_ifaces": "tap52",
         "serial": "nmdm52",
     }
+
+
+def test_a_tap_that_a_guest_has_twice_is_one_of_its_clone(guests: Chyves) -> None:
+    """As chyves 0.2.0 left guests behind a rollback."""
+    file = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    file.write_text(
+        file.read_text().replace("net_ifaces=tap50\n", "net_ifaces=tap50,vale0,tap50\n")
+    )
+    done = guests("web start -n", code=Exit.PRECONDITION)
+    assert "chyves network web remove <interface>" in done.err
+    guests("web clone new -cu")
+    assert guests("new get net_ifaces").out == "new's net_ifaces=tap52,vale0\n"
+    guests("network web remove tap50 -q")
+    guests("web start -n")

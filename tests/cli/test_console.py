@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The console of a guest as far as it needs no terminal, and the screen of one that has it."""
 
+import json
 import re
 
 import pytest
@@ -79,3 +80,10 @@ def test_what_would_be_run(guests: Chyves) -> None:
     (tmux,) = guests("all console tmux --dry-run").out.splitlines()
     assert tmux.startswith("tmux new-session -d -s chyves -n db -c ")
     assert tmux.endswith(" start ' ';' attach-session -t =chyves")
+
+
+@pytest.mark.parametrize("line", ["web console", "web console tmux", "web console vnc"])
+def test_what_a_program_shows_is_no_json(line: str, guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_client=freerdp -q")
+    error = json.loads(guests(f"{line} --json", code=Exit.USAGE).out)["errors"][0]
+    assert error["message"] == "what a console shows is no JSON"

@@ -28,6 +28,11 @@ def test_help_of_one_command_as_json(bare: Chyves) -> None:
     assert command["synopsis"] == list(GUEST_VERBS["start"].synopsis)
 
 
+def test_no_word_at_all_is_a_question_for_help(bare: Chyves) -> None:
+    """As where a variable of a script is not set; 0.2.0 did so."""
+    assert bare("", "").out == bare("help").out
+
+
 def test_help_of_no_command(bare: Chyves) -> None:
     why = bare.refused("help strat", code=Exit.USAGE)
     assert why == "no such command: strat\nhint: did you mean start?"

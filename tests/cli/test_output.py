@@ -135,6 +135,8 @@ def test_without_headers_cells_are_separated_by_tabs(line: str, stocked: Chyves)
 def test_exact_numbers(stocked: Chyves) -> None:
     assert stocked("list disks -H").out.splitlines()[1].split("\t")[2] == "1M"
     assert stocked("list disks -H -p").out.splitlines()[1].split("\t")[2] == str(1 << 20)
+    taken = stocked.json("list snapshots")[0]["created"]
+    assert stocked("list snapshots -H -p").out.splitlines()[0].split("\t")[2] == str(taken)
     assert stocked("iso list -Hp").out == "a.img\t5\nnull.iso\t0\n"
     assert re.fullmatch(r"\d+", stocked("web snapshot list -Hp").out.split("\t")[1])
 

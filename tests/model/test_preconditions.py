@@ -60,7 +60,7 @@ def test_nothing_is_against_an_ordinary_guest(properties: dict[str, str], facts:
         ({"ram": "lots"}, "ram of web", "set ram="),
         ({"loader": "lilo"}, "loader of web", "set loader="),
         ({"serial": ""}, "serial of web", "set serial="),
-        ({"net_ifaces": "em0"}, "net_ifaces of web", "set net_ifaces="),
+        ({"net_ifaces": "em0"}, "net_ifaces of web", "network web remove"),
         ({"bhyve_net_type": "rtl8139"}, "bhyve_net_type of web", "virtio-net"),
         ({"bhyve_disk_type": "ide"}, "bhyve_disk_type of web", "virtio-blk"),
         ({"tap50_mac": "58:9c:fc"}, "tap50_mac of web", "set tap50_mac="),

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +18,7 @@ import chyves
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner
 from chyves.errors import ChyvesError, Precondition
+from chyves.model import release
 
 DOWNLOAD = "_download"
 """The folder in the package where a release is fetched to."""
@@ -61,9 +62,10 @@ def require_own(host: Host, package: Path) -> None:
         )
 
 
-def install(wheel: Path, version: str, package: Path) -> None:
+def install(wheel: Path, version: str, package: Path, starts: Iterable[float]) -> None:
     """Let a version take the place of the one that is installed; ``package`` is its folder, below
-    ``<prefix>/lib/python3.x/site-packages``.
+    ``<prefix>/lib/python3.x/site-packages``. Of the older ones those stay that processes of chyves
+    may be of, which have been started at ``starts``: they import some modules late.
 
     Raises ChyvesError if the wheel does not work here, Precondition if it cannot be written.
     """
@@ -83,16 +85,17 @@ def install(wheel: Path, version: str, package: Path) -> None:
             _write(prefix / name, archive.read(member), mode)
         text = (folder / "chyves/__init__.py").read_text() + LEADS_THERE.format(version=version)
         _write(package / "__init__.py", text.encode(), 0o644)
-    for old in package.glob("_[0-9]*"):
-        if old != folder and old not in _used(package):
-            shutil.rmtree(old, ignore_errors=True)
+    installed = {str(old): old.stat().st_mtime for old in package.glob("_[0-9]*")}
+    used = {str(folder), *_used(package), *release.needed(installed, starts)}
+    for old in installed.keys() - used:
+        shutil.rmtree(old, ignore_errors=True)
 
 
-def _used(package: Path) -> Iterator[Path]:
-    """Yield the folders that this process is of; others may be, too."""
+def _used(package: Path) -> Iterator[str]:
+    """Yield the folders that this process is of."""
     for path in chyves.__path__:
         if Path(path).is_relative_to(package):
-            yield Path(path).parent
+            yield str(Path(path).parent)
 
 
 def _empty(folder: Path) -> None:

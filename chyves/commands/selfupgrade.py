@@ -2,10 +2,13 @@
 """``chyves upgrade``: another version of chyves itself, and the look for one every so often."""
 
 import json
+import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
@@ -15,7 +18,7 @@ from chyves.backend import installation, locks, store, unpack
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import read_inventory
 from chyves.commands.options import Mixed, argument
-from chyves.errors import ChyvesError, HostError, Invalid
+from chyves.errors import ChyvesError, HostError, Invalid, NotFound
 from chyves.model import layout, release
 from chyves.model.release import Release
 from chyves.model.resource import source
@@ -23,10 +26,13 @@ from chyves.model.resource import source
 RELEASES = "https://api.github.com/repos/chyves/chyves/releases?per_page=50"
 """What there is, as docs.github.com/rest/releases describes it."""
 
+PAGE = "https://github.com/chyves/chyves/releases"
+
 MOST = 1 << 22
 """More bytes than this a list of releases has not."""
 
 KNOWN = "check_for_updates_last_check_status"
+NEWEST = "check_for_updates_newest"
 LAST = "check_for_updates_last_check"
 
 
@@ -46,27 +52,48 @@ def upgrade(app: App, what: str) -> None:
 
 def check(app: App) -> None:
     """Say what there is."""
-    stable, early = _look(early=False), _look(early=True)
-    app.report.data = {
-        "installed": __version__,
-        "master": stable.version if stable else None,
-        "dev": early.version if early else None,
-    }
+    seen = {"master": _look(early=False), "dev": _look(early=True)}
+    versions = {word: one.release.version if one.release else None for word, one in seen.items()}
+    app.report.data = {"installed": __version__, **versions}
     app.output.line(f"installed: {__version__}")
-    for word, found in (("master", stable), ("dev", early)):
-        if found:
-            newer = release.is_newer(found.version, __version__)
+    for word, version in versions.items():
+        if version:
+            newer = release.is_newer(version, __version__)
             hint = f", newer: chyves upgrade {word} installs it" if newer else ""
-            app.output.line(f"{word}: {found.version}{hint}")
+            app.output.line(f"{word}: {version}{hint}")
+    for listed in dict.fromkeys(one.cannot_be_had for one in seen.values()):
+        if listed:
+            app.report.warn(_cannot_be_had(listed))
 
 
-def _look(*, early: bool) -> Release | None:
-    """Return the newest release there is. Raises HostError."""
+class Seen(NamedTuple):
+    """The newest release that can be installed, and the newest version that is listed."""
+
+    release: Release | None
+    listed: str
+
+    @property
+    def cannot_be_had(self) -> str:
+        """The version that is newer than this chyves and than what can be installed, if any."""
+        than = self.release.version if self.release else ""
+        is_newest = release.is_newer(self.listed, than)
+        return self.listed if is_newest and release.is_newer(self.listed, __version__) else ""
+
+
+def _cannot_be_had(version: str) -> str:
+    return f"chyves {version} is there, but has no wheel with a SHA256: it cannot be installed"
+
+
+def _look(*, early: bool) -> Seen:
+    """Return what releases there are. Raises HostError."""
     from chyves.backend import fetch
 
     text = fetch.read(RELEASES, MOST)
     try:
-        return release.newest(json.loads(text), early=early)
+        listed: list[Mapping[str, Any]] = json.loads(text)
+        if not isinstance(listed, list):
+            raise TypeError
+        return Seen(release.newest(listed, early=early), release.newest_listed(listed, early=early))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise HostError("github.com answers with something else than a list of releases") from None
 
@@ -77,10 +104,17 @@ def upgrade_to(app: App, *, early: bool) -> None:
     package = installation.package_folder()
     installation.require_own(app.host, package)
     with app.report.item("chyves"), locks.upgrade_lock(app.host):
-        found = _look(early=early)
+        seen = _look(early=early)
+        found = seen.release
+        if not seen.listed:
+            raise NotFound("no release of chyves is listed", hint=f"see {PAGE}")
         if found is None or not release.is_newer(found.version, __version__):
+            if seen.cannot_be_had:
+                raise HostError(_cannot_be_had(seen.cannot_be_had), hint=f"see {PAGE}")
             app.report.done("chyves", f"{__version__} is the newest", changed=False)
             return
+        if seen.cannot_be_had:
+            app.report.warn(_cannot_be_had(seen.cannot_be_had))
         _fetch_and_install(app, found, package)
         _forget(app)
         done = f"upgraded from {__version__} to {found.version}"
@@ -94,7 +128,7 @@ def _fetch_and_install(app: App, found: Release, package: Path) -> None:
     target = package / installation.DOWNLOAD / wheel.file
     app.host.note(f"fetch {wheel.shown}", lambda: _fetch(app, found, target))
     line = f"put chyves {found.version} into {package}"
-    app.host.note(line, lambda: _install(target, found.version, package))
+    app.host.note(line, lambda: _install(app, target, found.version, package))
 
 
 def _fetch(app: App, found: Release, target: Path) -> None:
@@ -113,9 +147,10 @@ def _fetch(app: App, found: Release, target: Path) -> None:
         )
 
 
-def _install(wheel: Path, version: str, package: Path) -> None:
+def _install(app: App, wheel: Path, version: str, package: Path) -> None:
+    starts = [one.started for one in app.host.processes() if "chyves" in one.title]
     try:
-        installation.install(wheel, version, package)
+        installation.install(wheel, version, package, starts)
     finally:
         wheel.unlink(missing_ok=True)
 
@@ -137,35 +172,57 @@ def _write(app: App, inventory: Inventory, values: dict[str, str]) -> None:
 
 
 def remind(app: App) -> None:
-    """Say that there is a newer version, and look for one if it is time (check_for_updates).
+    """Say that there is a newer version, and have one looked for if it is time (check_for_updates).
 
-    A look is written down before it is made, so that one that fails is not made again and again;
-    it takes no longer than check_for_updates_timeout_seconds, and is left out while another chyves
-    is at work. Nothing that goes wrong is told: nobody has asked.
+    Nothing that goes wrong is told: nobody has asked.
     """
     settings = app.settings
+    newest = settings[NEWEST]
+    if release.is_newer(newest, __version__):
+        app.output.say(f"chyves: chyves {newest} is there: chyves upgrade installs it")
     with suppress(ChyvesError, OSError, ValueError):
         today = datetime.now(UTC).date()
         if release.is_due(settings["check_for_updates"], settings[LAST], today):
-            _look_again(app, int(settings["check_for_updates_timeout_seconds"]))
-        elif settings[KNOWN] == "1":
-            app.output.say("chyves: a newer chyves is there: chyves upgrade")
+            _have_it_looked_for(app, int(settings["check_for_updates_timeout_seconds"]))
 
 
-def _look_again(app: App, seconds: int) -> None:
+def _have_it_looked_for(app: App, seconds: int) -> None:
+    """Leave a process behind that looks for a newer version, so that nobody waits for it. It is
+    written down before, so that a look that fails is not made again and again, and left out while
+    another chyves is at work."""
     path = layout.global_config(read_inventory(app.host).primary().name)
     with locks.free_host_lock(app.host) as free:
         if not free:
             return
         today = datetime.now(UTC).strftime("%Y%m%d")
         store.set_values(app.host, path, {LAST: today})
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    with suppress(BaseException):
+        if os.fork() == 0:  # whoever started us reaps the one between, and init this one
+            os.setsid()
+            _let_go_of_terminal()
+            _look_again(app, path, seconds)
+    os._exit(0)
+
+
+def _let_go_of_terminal() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+
+
+def _look_again(app: App, path: str, seconds: int) -> None:
     found = _within(seconds)
-    newer = found is not None and release.is_newer(found.version, __version__)
-    if newer and found:
-        app.output.say(f"chyves: chyves {found.version} is there: chyves upgrade installs it")
+    if found is None:
+        return
+    newer = release.is_newer(found.version, __version__)
     with locks.free_host_lock(app.host) as free:
-        if free and found:
-            store.set_values(app.host, path, {KNOWN: str(int(newer))})
+        if free:
+            values = {KNOWN: str(int(newer)), NEWEST: found.version}
+            store.set_values(app.host, path, values)
 
 
 def _within(seconds: int) -> Release | None:
@@ -174,7 +231,7 @@ def _within(seconds: int) -> Release | None:
 
     def look() -> None:
         with suppress(Exception):
-            found.append(_look(early=False))
+            found.append(_look(early=False).release)
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()

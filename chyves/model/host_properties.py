@@ -68,6 +68,13 @@ GLOBAL_PROPERTIES = (
         "Whether a newer version is known: 1 is yes.",
     ),
     _global(
+        "check_for_updates_newest",
+        Text("a version"),
+        None,
+        "The newest version that was found.",
+        managed="chyves looks for it",
+    ),
+    _global(
         "check_for_updates_unique_id",
         Checked(kinds.uuid, "a UUID"),
         "",

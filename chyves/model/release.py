@@ -61,6 +61,25 @@ def newest(releases: Iterable[Mapping[str, Any]], *, early: bool) -> Release | N
     return max(found, key=lambda release: version_key(release.version) or (), default=None)
 
 
+def newest_listed(releases: Iterable[Mapping[str, Any]], *, early: bool) -> str:
+    """Return the newest version that GitHub lists, whether it can be installed or not; empty if
+    there is none. Raises KeyError, TypeError as ``newest``."""
+    listed = (one for one in releases if not one["draft"] and (early or not one["prerelease"]))
+    versions = (str(one["tag_name"]).removeprefix("v") for one in listed)
+    return max(filter(version_key, versions), key=lambda one: version_key(one) or (), default="")
+
+
+def needed(installed: Mapping[str, float], starts: Iterable[float]) -> set[str]:
+    """Return which versions processes still are of; both have times, of when the version was
+    installed and of when the process was started."""
+    found = set()
+    for start in starts:
+        before = [name for name, time in installed.items() if time <= start]
+        if before:
+            found.add(max(before, key=lambda name: installed[name]))
+    return found
+
+
 def is_due(interval: str, last: str, today: date) -> bool:
     """Tell whether it is time to look for a newer version. ``last`` is the day of the last look,
     YYYYMMDD; one that is no day, or is yet to come, was long ago."""

@@ -23,7 +23,7 @@ def near(word: str, known: Iterable[str], what: str) -> str:
 
 
 _IN_URL = re.compile(r"(:/{1,2})[^/@\s]+@")
-_QUERY = re.compile(r"((?:https?|ftp):/{1,2}[^\s?]*\?)\S+?(?='?(?:\s|$))")
+_QUERY = re.compile(r"((?:https?|ftp):/{1,2}[^\s?#]*[?#])\S+?(?='?(?:\s|$))")
 _NAMED = re.compile(
     r"((?:\bpw|passw(?:or)?d|passphrase|secret|token|unique_id|api_?key)\s*[=:]\s*"
     r"|--?passw(?:or)?d\s+)[^\s'&]+",

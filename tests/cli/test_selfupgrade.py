@@ -5,7 +5,9 @@ import hashlib
 import io
 import itertools
 import json
+import re
 import shutil
+import socket
 import sys
 import time
 import zipfile
@@ -24,6 +26,8 @@ from chyves.simulator.world import World
 from tests.cli.conftest import Chyves
 from tests.faults import harness
 from tests.servers import CERTIFICATE, WebServer, serving
+from tests.simulator.living import living
+from tests.simulator.vms import wait_for
 from tests.tools import CHECKOUT, run
 
 GLOBAL = "/chyves/tank/.config/global.cfg"
@@ -156,6 +160,40 @@ def test_nothing_newer(chyves: Chyves, github: GitHub, package: Path) -> None:
     assert version_of(package) == __version__
 
 
+def test_nothing_that_could_be_installed(chyves: Chyves, github: GitHub, package: Path) -> None:
+    assert "no release of chyves" in chyves.refused("upgrade", code=Exit.NOT_FOUND)
+    github.release("99.0", wheel("99.0"), digest=None)
+    said = "chyves 99.0 is there, but has no wheel with a SHA256: it cannot be installed"
+    for word in ("upgrade", "upgrade dev"):
+        assert said in chyves.refused(word, code=Exit.HOST)
+    assert f"chyves: {said}" in chyves("upgrade check").said
+    assert version_of(package) == __version__
+
+
+def test_an_older_release_than_one_that_cannot_be_installed(
+    chyves: Chyves, github: GitHub, package: Path
+) -> None:
+    github.release("98.0", wheel("98.0"))
+    github.release("99.0", wheel("99.0"), name="chyves-99.0.tar.gz")
+    done = chyves("upgrade")
+    assert done.out == f"chyves: upgraded from {__version__} to 98.0\n"
+    assert any("chyves 99.0 is there" in line for line in done.said)
+
+
+def test_versions_stay_that_processes_are_of(chyves: Chyves, github: GitHub, package: Path) -> None:
+    """A supervisor imports some modules late, when its guest reboots."""
+    github.release("97.0", wheel("97.0"))
+    chyves("upgrade")
+    with living(World(chyves.directory), "python3.11 -m chyves.supervise 3"):
+        for version in ("98.0", "99.0"):
+            github.release(version, wheel(version))
+            chyves("upgrade")
+        assert {path.name for path in package.glob("_[0-9]*")} == {"_97.0", "_99.0"}
+    github.release("99.1", wheel("99.1"))
+    chyves("upgrade")
+    assert [path.name for path in package.glob("_[0-9]*")] == ["_99.1"]
+
+
 @pytest.mark.parametrize("word", ["", " master", " dev"])
 def test_a_plan(word: str, chyves: Chyves, github: GitHub, package: Path) -> None:
     github.release("99.0", wheel("99.0"))
@@ -268,8 +306,7 @@ def test_check_says_what_there_is(chyves: Chyves, github: GitHub) -> None:
 @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"{}", b'[{"draft": false}]', b""])
 def test_an_answer_that_is_none(answer: bytes, chyves: Chyves, github: GitHub) -> None:
     github.web.files["/releases"] = answer
-    code = Exit.OK if answer == b"{}" else Exit.HOST
-    chyves("upgrade check", code=code)
+    chyves("upgrade check", code=Exit.HOST)
 
 
 def test_no_answer(chyves: Chyves, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,9 +361,10 @@ def test_nobody_looks_unless_asked_to(chyves: Chyves, github: GitHub, typed: Any
 def test_a_newer_version_is_said(chyves: Chyves, github: GitHub, typed: Any) -> None:
     github.release("99.0", wheel("99.0"))
     set_back(chyves)
-    assert typed("list pools") == ["chyves: chyves 99.0 is there: chyves upgrade installs it"]
+    assert typed("list pools") == []
     assert settings(chyves)["check_for_updates_last_check"] == TODAY
-    assert typed("list pools") == ["chyves: a newer chyves is there: chyves upgrade"]
+    wait_for(lambda: settings(chyves)["check_for_updates_last_check_status"] == "1", "it is known")
+    assert typed("list pools") == ["chyves: chyves 99.0 is there: chyves upgrade installs it"]
     (request,) = github.web.requests
     assert request.headers["User-Agent"] == f"chyves/{__version__}"
 
@@ -336,8 +374,8 @@ def test_nothing_newer_is_no_news(chyves: Chyves, github: GitHub, typed: Any) ->
     github.release("0.2.0", wheel("0.2.0"))
     set_back(chyves)
     assert typed("list pools") == []
-    assert settings(chyves)["check_for_updates_last_check_status"] == "0"
-    typed("list pools")
+    wait_for(lambda: settings(chyves)["check_for_updates_last_check_status"] == "0", "none is")
+    assert typed("list pools") == []
     assert len(github.web.requests) == 1
 
 
@@ -364,20 +402,33 @@ def test_a_look_that_fails_is_not_made_again(chyves: Chyves, github: GitHub, typ
     github.web.files.clear()
     set_back(chyves)
     assert typed("list pools") == []
+    wait_for(lambda: github.web.requests, "it was looked for")
     assert typed("list pools") == []
     assert len(github.web.requests) == 1
     assert settings(chyves)["check_for_updates_last_check"] == TODAY
 
 
-def test_a_server_that_is_silent_delays_nobody(
-    chyves: Chyves, typed: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(*_: object, **__: object) -> None:
-        time.sleep(60)
+def test_a_server_that_is_silent_delays_nobody(chyves: Chyves, typed: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
+        port = silent.getsockname()[1]
+        patch.setattr(selfupgrade, "RELEASES", f"https://127.0.0.1:{port}/releases")
+        set_back(chyves)
+        chyves("global set check_for_updates_timeout_seconds=60 -q")
+        began = time.monotonic()
+        assert typed("list pools") == []
+        assert time.monotonic() - began < 30, "it waits for nobody"
+        silent.settimeout(20)
+        connection, _ = silent.accept()
+        connection.close()
 
-    monkeypatch.setattr(selfupgrade, "_look", never)
-    set_back(chyves)
-    chyves("global set check_for_updates_timeout_seconds=1 -q")
-    began = time.monotonic()
+
+def test_a_version_that_was_upgraded_to_is_no_news(chyves: Chyves, typed: Any) -> None:
+    """By pkg, for one."""
+    chyves("global set check_for_updates=monthly -q")
+    path = chyves.host.path(GLOBAL)
+    values = f"check_for_updates_last_check={TODAY}\ncheck_for_updates_newest={{}}\n"
+    text = re.sub("check_for_updates_last_check=.*\n", "", path.read_text())
+    path.write_text(text + values.format("99.0"))
+    assert typed("list pools") == ["chyves: chyves 99.0 is there: chyves upgrade installs it"]
+    path.write_text(text + values.format(__version__))
     assert typed("list pools") == []
-    assert time.monotonic() - began < 30

@@ -75,13 +75,18 @@ def _client(guest: Guest, client: str) -> Sequence[str]:
 def _filled_in(word: str, screen: Screen) -> str:
     """Put in what stands for the screen: %h address, %p port, %r resolution, %g guest, %% is %."""
     values = {
-        "h": ANYWHERE.get(screen.address, screen.address),
+        "h": _in_brackets(ANYWHERE.get(screen.address, screen.address)),
         "p": str(screen.port),
         "r": screen.resolution,
         "g": screen.guest,
         "%": "%",
     }
     return re.sub("%([hprg%])", lambda found: values[found[1]], word)
+
+
+def _in_brackets(address: str) -> str:
+    """Return an address as it is written in front of a port."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _remark(app: App, guest: Guest) -> None:
@@ -101,5 +106,6 @@ def _print(app: App, screen: Screen) -> None:
     else:
         app.output.table((), [screen])
     if screen.address in LOOPBACK:
-        tunnel = f"ssh -L {screen.port}:{screen.address}:{screen.port} root@<this host>"
+        there = f"{_in_brackets(screen.address)}:{screen.port}"
+        tunnel = f"ssh -L {screen.port}:{there} root@<this host>"
         app.output.say(f"From elsewhere: {tunnel}, then connect to localhost:{screen.port}")

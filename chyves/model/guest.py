@@ -60,6 +60,13 @@ def named_apart(disks: Iterable[Disk]) -> list[Disk]:
     return list(found.values())
 
 
+CURES = {
+    "net_ifaces": "chyves network {} remove <interface>",
+    "uefi_vnc_port": "chyves {} set uefi_console_output=vnc chooses one that is free",
+}
+"""What mends values that are better not set by hand."""
+
+
 @dataclass(frozen=True)
 class Guest:
     """A guest as its files have it. ``config`` is its own; ``defaults`` and ``globals`` stand in
@@ -105,9 +112,7 @@ class Guest:
         try:
             return row.kind.parse(value)
         except Invalid as error:
-            cure = f"chyves {self.name} set {name}=<value>"
-            if name == "net_ifaces":
-                cure = f"chyves network {self.name} remove <interface>"
+            cure = CURES.get(name, f"chyves {{}} set {name}=<value>").format(self.name)
             raise Invalid(
                 f"{name} of {self.name}: {error.message}", hint=f"{error.hint}; {cure}"
             ) from None

@@ -18,7 +18,7 @@ QUICK_LIMIT = 10
 """Quick reboots in a row after which the guest is given up, half a minute of pauses later."""
 
 INSTANT_SECONDS = 1.0
-"""No guest powers itself off within this time of starting bhyve."""
+"""No guest powers itself off, or makes bhyve fail, within this time of starting bhyve."""
 
 CRASH_SECONDS = 600.0
 """A run shorter than this that ends in a crash is one of a row of crashes."""
@@ -37,6 +37,8 @@ TERMINATED = -15
 13.2)."""
 
 KILLED = -9
+
+TRIPLE_FAULT = 3
 
 EX_USAGE = 64
 
@@ -163,7 +165,7 @@ def after(history: History, outcome: Outcome, asked: Asked = Asked.NOTHING) -> t
         return history, stopped(_as_asked(outcome, asked) or ending.reason)
     if outcome.seconds >= CRASH_SECONDS:
         history = history._replace(crashes=0)
-    if ending.crashed and history.restarts:
+    if ending.crashed and history.restarts and not _never_ran(history, outcome):
         return _after_crash(history, ending.reason)
     if outcome.loader or outcome.code != 0:
         return history, stopped(ending.reason) if ending.well else failed(ending.reason)
@@ -175,6 +177,14 @@ def after(history: History, outcome: Outcome, asked: Asked = Asked.NOTHING) -> t
             f"{QUICK_SECONDS:.0f} seconds"
         )
     return history, Next(restart=True, failed=False, reason=ending.reason, pause=_pause(quick))
+
+
+def _never_ran(history: History, outcome: Outcome) -> bool:
+    """Tell whether bhyve failed on its own on its first run, at once, as where a device cannot be
+    opened: no guest has crashed, and another try would find the same."""
+    is_first = not (history.reboots or history.crashes)
+    has_failed = outcome.code > 0 and outcome.code != TRIPLE_FAULT
+    return is_first and has_failed and outcome.seconds < INSTANT_SECONDS
 
 
 def _after_crash(history: History, reason: str) -> tuple[History, Next]:
@@ -229,7 +239,7 @@ def _ending(outcome: Outcome) -> Ending:
         return Ending(f"bhyve refused its arguments{_with(outcome.said.splitlines()[:1])}")
     if code in GOOD:
         return Ending(GOOD[code], well=True)
-    if code == 3:
+    if code == TRIPLE_FAULT:
         return Ending("crashed: triple fault", crashed=True)
     return Ending(f"bhyve failed with exit code {code}{said}", crashed=code != EX_USAGE)
 

@@ -52,6 +52,26 @@ def test_a_client_that_is_not_installed(client: str, guests: Chyves) -> None:
         assert (done.out, done.said[-2]) == ("", "chyves: xfreerdp: No such file or directory")
 
 
+def test_an_address_of_ipv6_is_in_brackets(guests: Chyves) -> None:
+    guests(f"{VNC} uefi_vnc_ip=::1 uefi_vnc_port=5907 -q")
+    assert any("ssh -L 5907:[::1]:5907 " in line for line in guests("web console vnc").said)
+    client = guests.host.world.bin / "vncviewer"
+    client.write_text("")
+    client.chmod(0o755)
+    guests("web set uefi_vnc_client=custom", "uefi_vnc_client_custom_cmd=vncviewer %h::%p", "-q")
+    assert guests("web console vnc -n").out == "vncviewer '[::1]::5907'\n"
+
+
+def test_a_screen_without_a_port(guests: Chyves) -> None:
+    guests(f"{VNC} -q")
+    file = guests.host.path("/chyves/tank/guests/web/.config/.cfg")
+    file.write_text(re.sub("uefi_vnc_port=.*\n", "", file.read_text()))
+    cure = "web set uefi_console_output=vnc"
+    assert f"chyves {cure} chooses one" in guests.refused("web console vnc", code=Exit.USAGE)
+    guests(f"{cure} -q")
+    guests("web console vnc")
+
+
 def test_a_command_of_which_a_quote_stays_open(guests: Chyves) -> None:
     guests(f"{VNC} uefi_vnc_client=custom -q")
     line = "uefi_vnc_client_custom_cmd=vncviewer '%h"

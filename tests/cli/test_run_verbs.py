@@ -119,6 +119,15 @@ def test_reload_takes_up_what_was_changed(runs: Runs) -> None:
     assert ("256M" in first, "512M" in second) == (True, True)
 
 
+def test_reload_names_the_medium_that_it_takes_out(runs: Runs) -> None:
+    runs.chyves(f"web start {runs.medium()}")
+    medium = "/chyves/tank/ISO/os.iso/os.iso"
+    done = runs.chyves("web reload -n")
+    assert done.said == [f"chyves: web starts again without the medium {medium}"]
+    assert medium not in done.out
+    runs.chyves("web stop force")
+
+
 def test_reload_is_for_guests_that_run(runs: Runs) -> None:
     assert runs.chyves("web reload").out == "web: not running\n"
     assert runs.phase() == "stopped"

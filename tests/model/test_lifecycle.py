@@ -205,6 +205,16 @@ def test_what_is_no_crash_is_not_started_again(outcome: Outcome) -> None:
     assert not step.restart
 
 
+@pytest.mark.parametrize("code", [4, 71])
+def test_a_bhyve_that_fails_at_once_on_its_first_run_is_no_crash(code: int) -> None:
+    _, step = after(History(restarts=True), Outcome(code, 0.2, said="bind: in use"))
+    assert (step.restart, step.failed) == (False, True)
+    for lived in (History(restarts=True, reboots=1), History(restarts=True, crashes=1)):
+        assert after(lived, Outcome(code, 0.2))[1].restart
+    for crash in (Outcome(3, 0.2), Outcome(-6, 0.2)):
+        assert after(History(restarts=True), crash)[1].restart
+
+
 def test_a_row_of_crashes_is_slowed_down_and_then_given_up() -> None:
     history, pauses = History(restarts=True), []
     for _ in range(5):

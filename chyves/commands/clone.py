@@ -174,11 +174,17 @@ class Cloning:
         wanted = [name for name in targets if self._is_free(name)]
         if not wanted:
             return
-        self._require_room(len(wanted))
+        try:
+            self._require_room(len(wanted))
+            if order.is_own:
+                snapshots.take(self._host, [order.root + order.label])
+        except ChyvesError as error:
+            for name in wanted:
+                self._app.report.failed(error, name)
+            return
         staged = []
         with ExitStack() as undo:
             if order.is_own:
-                snapshots.take(self._host, [order.root + order.label])
                 undo.callback(self._drop_snapshot)
             with self._app.output.progress(order.source.name, partial(self._bytes, wanted)) as told:
                 for name in wanted:

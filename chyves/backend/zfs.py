@@ -252,6 +252,18 @@ def volmode_of_each(host: Host, root: str, volumes: Sequence[str]) -> str:
     return modes[0][0] if is_common else ""
 
 
+BOUND = frozenset({"mountpoint", "readonly", "keyformat", "keylocation", "encryption", UNFINISHED})
+"""Properties that are those of one dataset, or have to wait until it is filled."""
+
+
+def properties_to_copy(host: Host, dataset: str) -> dict[str, str]:
+    """Return what a dataset has for itself, and one that is made in its place is to have too."""
+    words = ("zfs", "get", "-H", "-p", "-s", "local,received", "-o", "property,value", "all")
+    lines = host.ask(*words, dataset).stdout.splitlines()
+    found = dict(line.split("\t", 1) for line in lines)
+    return {name: value for name, value in found.items() if name not in BOUND}
+
+
 def set_property(host: Host, dataset: str, name: str, value: str) -> None:
     change(host, "zfs", "set", f"{name}={value}", dataset)
 

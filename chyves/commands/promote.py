@@ -19,6 +19,7 @@ from chyves.backend.inventory import Inventory
 from chyves.backend.run import Progress
 from chyves.backend.survey import refresh
 from chyves.commands.offline import guests_at_rest
+from chyves.commands.rename import warn_of_paths
 from chyves.errors import Busy, ChyvesError, Conflict, Precondition
 from chyves.model import kinds, layout, places
 from chyves.model.layout import PROMOTED_OVER, PoolRole
@@ -57,6 +58,10 @@ def promote(app: App, name: str) -> None:
                     f"chyves dataset {new.name} promote completes it"
                 )
                 raise
+        for guest in inventory.guests:
+            for part in PARTS:
+                folder = f"{layout.root_mountpoint(primary.name)}/{part}"
+                warn_of_paths(app, guest.name, guest.config, folder)
         app.report.done(new.name, f"primary, in place of {primary.name}", old=primary.name)
 
 
@@ -154,7 +159,7 @@ def _copy_dataset(
 ) -> str:
     """Make a dataset on the new pool with all files of one on the old pool."""
     name = layout.root_dataset(new) + dataset.name.removeprefix(layout.root_dataset(old))
-    options = {"compression": "on"} if name == layout.logs_dataset(new) else {}
+    options = zfs.properties_to_copy(app.host, dataset.name)
     if isinstance(places.classify(name), places.Part):
         options[zfs.UNFINISHED] = zfs.PROMOTE
     zfs.create_filesystem(app.host, name, options)

@@ -196,7 +196,8 @@ def _tell_of_loose_taps(app: App, now: Present) -> None:
     members = {member for one in now.actual.values() for member in one.members}
     for tap, names in now.owners.items():
         homes = now.known.bridges_with(tap)
-        if tap.startswith("tap") and (not homes or (tap in now.actual and tap not in members)):
+        is_loose = tap not in members if tap in now.actual else not homes
+        if tap.startswith("tap") and is_loose:
             home = homes[0].name if homes else now.known.default
             app.report.warn(
                 f"{tap} of {' and '.join(names)} is on no bridge: chyves network {home} join {tap}"

@@ -143,6 +143,21 @@ class TestTheAdministratorsNetwork:
             "chyves: tap52 of web is on no bridge: chyves network bridge5 join tap52",
         ]
 
+    def test_a_tap_is_on_the_bridge_that_could_not_be_recorded(self, system: Chyves) -> None:
+        ifconfig(
+            system,
+            "bridge7 create",
+            "tap53 create",
+            "bridge7 addm tap53",
+            "bridge0 deletem em0",
+            "bridge7 addm em0",
+        )
+        system("db set net_ifaces=tap51,tap53 -q")
+        done = system("network import", code=Exit.CONFLICT)
+        assert [line for line in done.said if "hint" not in line] == [
+            "chyves: bridge7: it leads to em0, which is recorded as the uplink of bridge0"
+        ]
+
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_jumbo_frames_come_back_after_a_boot(bare: Chyves, release: str) -> None:

@@ -167,5 +167,5 @@ def _rewire(
         if name.startswith("tap") and not known.bridges_with(name):
             bridge = known.home_of(places.get(name, name))
             wiring.carry_out(host, inventory, network.record_tap(name, bridge, known))
-            notes.append(f"{name} is on {bridge} now")
+            notes.append(f"{name} joins {bridge} at the next start")
     return notes

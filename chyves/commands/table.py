@@ -59,7 +59,7 @@ TOP_COMMANDS: dict[str, Entry] = {
     ),
     "help": Entry("help", "help_command", ("help [<command>]",), "Show this, or one command."),
     "host": Entry("host", "host_command", ("host",), "Show what this host can do."),
-    "info": Entry("info", "info", ("info [-abcdhknprstuvwzl]",), "Show guests in columns."),
+    "info": Entry("info", "info", ("info [-abcdhknprstuvwzlH]",), "Show guests in columns."),
     "iso": Entry(
         "resources",
         "iso",

@@ -97,7 +97,7 @@ def _unknown(name: str, existing: Collection[str]) -> Invalid | NotFound:
 def require_once(names: Sequence[str]) -> None:
     """Raise Invalid if a name occurs more than once."""
     for name in names:
-        if names.count(name) > 1:
+        if name and names.count(name) > 1:
             raise Invalid(f"{name} is named twice", hint="name each guest once")
 
 

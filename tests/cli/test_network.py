@@ -451,7 +451,7 @@ def test_a_rollback_brings_interfaces_back_whatever_the_host_has(guests: Chyves)
     done = guests("web snapshot rollback @one --yes")
     assert done.said == [
         "chyves: web: vale0:2 takes the place of vale0:1, which db has now",
-        "chyves: web: tap5 is on bridge0 now",
+        "chyves: web: tap5 joins bridge0 at the next start",
     ]
     assert "bridge0_tap_members=tap50,tap51,tap5" in plan(guests)
     guests("network bridge0 private -q")
@@ -562,5 +562,5 @@ def test_the_tap_of_a_rollback_is_where_that_is_whose_place_it_takes(guests: Chy
     done = guests("web snapshot rollback @one --yes")
     assert done.said == [
         "chyves: web: tap53 takes the place of tap52, which twin has now",
-        "chyves: web: tap53 is on bridge1 now",
+        "chyves: web: tap53 joins bridge1 at the next start",
     ]

@@ -939,7 +939,7 @@ COLUMNS = {
 """The flags of info in the order of their columns, as chyves 0.2.0 had them."""
 
 
-@example("info [-abcdhknprstuvwzl]")
+@example("info [-abcdhknprstuvwzlH]")
 def info(chyves: Chyves, tmp_path: Path) -> None:
     chyves("web set loader=uefi uefi_console_output=vnc template=yes -q")
     chyves("web set template=no -q")

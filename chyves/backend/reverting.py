@@ -2,6 +2,7 @@
 """Disks of a guest that go back to a snapshot whenever it starts or reboots."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chyves.backend import snapshots
 from chyves.backend.host import Host
@@ -13,12 +14,31 @@ KEPT = ("", ".config", "logs")
 """What of a guest does not go back: its properties, which say so, and its logs."""
 
 
+class Reversion(NamedTuple):
+    """What the disks of a guest go back to: the ``label`` of a snapshot, and those of the disks."""
+
+    label: str
+    targets: Sequence[str]
+
+
 def revert(host: Host, pool: str, guest: str, label: str) -> str:
     """Take the disks of a guest back to the snapshot ``label``, or to its newest if that is empty;
-    return which it was. Nothing runs on them.
+    return which it was. Nothing runs on them. Raises NotFound, Conflict as ``look``."""
+    return carry_out(host, look(host, pool, guest, label))
 
-    Everything is looked at first. Raises NotFound if there is no such snapshot, Conflict if newer
-    ones would be lost.
+
+def carry_out(host: Host, reversion: Reversion) -> str:
+    """Take disks back; return to which snapshot."""
+    for target in reversion.targets:
+        host.change("zfs", "rollback", target)
+    return reversion.label
+
+
+def look(host: Host, pool: str, guest: str, label: str) -> Reversion:
+    """Return to what the disks of a guest can go back: the snapshot ``label``, or its newest if
+    that is empty.
+
+    Raises NotFound if there is no such snapshot, Conflict if newer ones would be lost.
     """
     root = layout.guest_dataset(pool, guest)
     taken = snapshots.taken(host, [root])
@@ -35,9 +55,7 @@ def revert(host: Host, pool: str, guest: str, label: str) -> str:
             f"no such snapshot: {guest}{label}",
             hint=f"chyves {guest} set revert_to_snapshot=@<name>; chyves {guest} snapshot list",
         )
-    for target in _targets(taken, root, label):
-        host.change("zfs", "rollback", target)
-    return label
+    return Reversion(label, _targets(taken, root, label))
 
 
 def _targets(taken: Sequence[Snapshot], root: str, label: str) -> list[str]:

@@ -61,7 +61,7 @@ def _sort(app: App, chosen: Sequence[Guest]) -> _Sorted:
             free = given_back(status.holding, left)
             found.lines.extend(rehearse(app, setting._replace(facts=free), guest, status))
             left = hostchecks.without(guest, free)
-            if medium := status.holding.medium:
+            if medium := status.holding.in_drive:
                 app.report.warn(f"{guest.name} starts again without the medium {medium}")
             (found.going if status.is_live else found.stopped).append(guest)
     facts = setting.facts

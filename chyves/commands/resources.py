@@ -205,7 +205,7 @@ def _require_free(app: App, inventory: Inventory, kind: str, name: str) -> None:
 def _require_no_reader(app: App, inventory: Inventory, name: str) -> None:
     path = layout.resource_file(inventory.primary().name, layout.ISO, name)
     held = guests.held(app.host, inventory.names)
-    readers = [guest for guest, has in held.items() if has.medium == path]
+    readers = [guest for guest, has in held.items() if has.in_drive == path]
     if readers:
         raise Busy(
             f"{name} is in the drive of {', '.join(readers)}",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``start``: run guests."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -10,12 +11,11 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, net, prepare, store, vmm, wanted, wiring
+from chyves.backend import guests, locks, net, prepare, reverting, store, vmm, wanted, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.facts import gather_facts, with_pci_devices
 from chyves.backend.hooks import run_hooks
 from chyves.backend.inventory import Inventory
-from chyves.backend.reverting import revert
 from chyves.backend.survey import refresh
 from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, HostError, NotFound, Precondition
@@ -179,6 +179,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearse
         now = guests.settled(app.host, guest.name)
         if not now.is_down:
             adopted = guests.adopt(app.host, guest.name, now)
+            _require_same_medium(setting, guest.name, now)
             if adopted.is_coming:
                 return guests.Underway(app.host, guest.name)
             _say_that_it_runs(app, guest.name, now, adopted)
@@ -195,6 +196,15 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearse
         launch = _launch(app, setting, guest, plan, undo)
         undo.pop_all()
         return launch
+
+
+def _require_same_medium(setting: Setting, name: str, now: guests.Status) -> None:
+    """Raise Busy if a guest that runs was started without the medium that it is to start from."""
+    if setting.media and setting.media.path != now.holding.medium:
+        raise Busy(
+            f"runs already, and was started without {os.path.basename(setting.media.path)}",
+            hint=f"chyves {name} stop",
+        )
 
 
 def rehearse(app: App, setting: Setting, guest: Guest, now: guests.Status) -> list[str]:
@@ -216,12 +226,18 @@ def _make_ready(
     guests.require_whole(guest.name, setting.inventory.datasets.get(dataset))
     plan = _make_plan(app, setting, guest, now)
     _require_own_things(app, setting, guest)
+    reversion = _reversion(app, guest)
     if now.is_down and now.has_vm:
         app.output.say(f"{guest.name}: taking its old VM out of the kernel")
         vmm.destroy(app.host, plan.vm)
     _ready_network(app, setting, guest, now, undo)
     prepare.make_ready(app.host, guest, plan, setting.primary)
-    _revert(app, guest)
+    if guest.value("pci_slots") != plan.pci_slots:
+        app.report.touched()
+    if reversion:
+        label = reverting.carry_out(app.host, reversion)
+        if app.host.plan is None:
+            app.output.say(f"{guest.name}: its disks went back to {label}")
     run_hooks(app.host, "prestart", guest.pool, guest.name)
     return plan
 
@@ -240,12 +256,13 @@ def _launch(
     return launch
 
 
-def _revert(app: App, guest: Guest) -> None:
-    """Take its disks back to a snapshot if that is wanted at each start."""
-    if guest.checked("revert_to_snapshot_method") in ("start", "both"):
-        label = revert(app.host, guest.pool, guest.name, guest.checked("revert_to_snapshot"))
-        if app.host.plan is None:
-            app.output.say(f"{guest.name}: its disks went back to {label}")
+def _reversion(app: App, guest: Guest) -> reverting.Reversion | None:
+    """Return to what its disks go back, if that is wanted at each start. Raises NotFound,
+    Conflict."""
+    if guest.checked("revert_to_snapshot_method") not in ("start", "both"):
+        return None
+    label = guest.checked("revert_to_snapshot")
+    return reverting.look(app.host, guest.pool, guest.name, label)
 
 
 def _say_that_it_runs(app: App, name: str, before: guests.Status, now: guests.Status) -> None:
@@ -373,9 +390,11 @@ def show_plan(app: App, guest: Guest, plan: bhyve.LaunchPlan) -> None:
     """Add to a dry run what the supervisor would run, and what follows once the guest runs."""
     assert app.host.plan is not None
     launch = plan.launches[0]
+    if launch.loader:
+        app.host.plan.append(shlex.join(launch.loader))
     for tap in plan.taps if _come_up(guest) else ():
         app.host.plan.append(f"ifconfig {tap} up")
-    app.host.plan += [shlex.join(argv) for argv in (launch.loader, launch.bhyve) if argv]
+    app.host.plan.append(shlex.join(launch.bhyve))
     run_harmless_hooks(app, "poststart", guest)
     for later in plan.launches[1:]:
         app.host.plan.append(f"# without the medium, from reboot {plan.eject_after} on:")

@@ -20,7 +20,7 @@ class Holding(NamedTuple):
     """``devices`` are those of the host: PCI addresses, and the path of a TPM. ``screen`` is the
     address and port of its VNC console, ``memory`` is in bytes, ``wired`` tells whether all of it
     is wired. ``medium`` is the path of the installation medium that it started from, which others
-    may read as well."""
+    may read as well; ``ejected`` tells that it has been taken out."""
 
     serial: str = ""
     uuid: str = ""
@@ -29,6 +29,12 @@ class Holding(NamedTuple):
     memory: int = 0
     wired: bool = False
     medium: str = ""
+    ejected: bool = False
+
+    @property
+    def in_drive(self) -> str:
+        """The path of the medium that is in the drive now; empty if there is none."""
+        return "" if self.ejected else self.medium
 
 
 def holding(guest: Guest, facts: HostFacts, media: Media | None = None) -> Holding:
@@ -54,7 +60,7 @@ def kept_holding(state: Mapping[str, Any]) -> Holding:
     chyves kept is left out."""
     kept = state.get("holding", {})
     has = Holding(**{name: kept[name] for name in Holding._fields if name in kept})
-    return has._replace(medium="") if state.get("ejected") else has
+    return has._replace(ejected=bool(state.get("ejected")))
 
 
 def given_back(has: Holding, facts: HostFacts) -> HostFacts:

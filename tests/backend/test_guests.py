@@ -12,7 +12,7 @@ from chyves.backend.guests import Status
         ("starting", 0, True),
         ("loading", 7, True),
         ("restarting", 0, True),
-        ("running", 0, True),
+        ("starting", 7, True),
         ("running", 7, False),
         ("unsupervised", 7, False),
         ("ending", 0, False),

@@ -2,6 +2,7 @@
 """``run``: a guest in the foreground; ``reload``; disks that go back at each start or reboot."""
 
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -126,6 +127,31 @@ def test_reload_names_the_medium_that_it_takes_out(runs: Runs) -> None:
     assert done.said == [f"chyves: web starts again without the medium {medium}"]
     assert medium not in done.out
     runs.chyves("web stop force")
+
+
+def test_a_dry_start_is_in_the_order_of_the_real_one(runs: Runs) -> None:
+    programs = ("kldload", "ifconfig", "bhyveload", "bhyve")
+    planned = runs.chyves("web start -n").out.splitlines()
+    before = len(runs.commands())
+    runs.chyves("web start")
+    ran = [shlex.join(argv) for argv in runs.commands()[before:] if argv != ["ifconfig", "-a"]]
+    wanted = [line for line in planned if line.split()[0] in programs]
+    assert [line for line in ran if line.split()[0] in programs] == wanted
+    assert [line.split()[0] for line in wanted[-3:]] == ["bhyveload", "ifconfig", "bhyve"]
+
+
+def test_a_guest_that_runs_without_the_medium_is_told(runs: Runs) -> None:
+    medium = runs.medium()
+    runs.chyves("web start")
+    for line in (f"web start {medium}", f"web start {medium} -n", f"web run {medium}"):
+        done = runs.chyves(line, code=Exit.BUSY)
+        assert done.said == [
+            f"chyves: web: runs already, and was started without {medium}",
+            "hint: chyves web stop",
+        ]
+    runs.chyves("web stop force")
+    runs.chyves(f"web start {medium}")
+    assert runs.chyves(f"web start {medium}").out.startswith("web: already running (pid ")
 
 
 def test_reload_is_for_guests_that_run(runs: Runs) -> None:
@@ -337,6 +363,14 @@ def test_the_disks_go_back_at_each_reboot(kiosk: Runs) -> None:
     shell.type("reboot\r")
     kiosk.wait_for_reboots(1)
     assert "clean" in ask(kiosk.shell(), "cat note")
+
+
+def test_a_start_that_cannot_go_back_has_written_nothing(runs: Runs) -> None:
+    runs.chyves("web set revert_to_snapshot_method=start -q")
+    before = runs.chyves.state()
+    for line in ("web start -n", "web start"):
+        assert "zfs" not in runs.chyves(line, code=Exit.NOT_FOUND).out
+    assert not [name for name in runs.chyves.changed(before) if name.endswith(".cfg")]
 
 
 def test_without_its_snapshot_a_guest_does_not_start(kiosk: Runs) -> None:

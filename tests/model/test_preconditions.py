@@ -66,7 +66,7 @@ def test_nothing_is_against_an_ordinary_guest(properties: dict[str, str], facts:
         ({"tap50_mac": "58:9c:fc"}, "tap50_mac of web", "set tap50_mac="),
         ({"uuid": "123"}, "uuid of web", "set uuid="),
         (VNC | {"uefi_vnc_port": "99999"}, "uefi_vnc_port of web", "65535"),
-        (VNC | {"uefi_vnc_port": ""}, "uefi_vnc_port of web", "set uefi_vnc_port="),
+        (VNC | {"uefi_vnc_port": ""}, "uefi_vnc_port of web", "uefi_console_output=vnc"),
         (VNC | {"uefi_vnc_ip": "1.2.3.400"}, "uefi_vnc_ip of web", "set uefi_vnc_ip="),
         ({"bargs": "-A 'x"}, "bargs cannot be split into words", "bhyve(8)"),
         ({"bargs": "-A -z"}, "bargs: option -z not recognized", "bhyve(8)"),

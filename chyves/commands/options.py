@@ -81,7 +81,7 @@ def reading_options(*, short: bool = True) -> list[click.Parameter]:
         ),
         _flag(
             ["-p", "--exact"] if short else ["--exact"],
-            "Exact numbers; times in seconds.",
+            "Sizes in bytes, times in seconds; properties and logs as they are.",
             _set_output("exact", True),
         ),
     ]

@@ -3,8 +3,9 @@
 
 import os
 import re
+import shutil
+from collections.abc import Mapping
 
-from chyves.backend.run import ENVIRONMENT
 from chyves.simulator.programs import PROGRAMS, Io, execute
 from chyves.simulator.world import World
 
@@ -12,13 +13,11 @@ _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 
 
 def env(world: World, arguments: list[str], io: Io) -> int:
-    """Run ``NAME=VALUE ... PROGRAM ARG ...``: a file of the host, by this machine's kernel."""
-    words = list(arguments)
-    environment = {
-        **ENVIRONMENT,
-        "PATH": f"{world.bin}:{ENVIRONMENT['PATH']}",
-        "CHYVES_SIMULATE": str(world.directory),
-    }
+    """Run ``[-i] NAME=VALUE ... PROGRAM ARG ...``: a program or a file of the host, or a program of
+    this machine, by its kernel."""
+    words, environment = list(arguments), dict(os.environ)
+    if words[:1] == ["-i"]:
+        words, environment = words[1:], {}
     while words and re.match(r"[^=]+=", words[0]):
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
@@ -29,7 +28,15 @@ def env(world: World, arguments: list[str], io: Io) -> int:
     if words[0] in PROGRAMS:
         return execute(world, words, io)
     try:
-        os.execve(world.path(words[0]), words, environment)  # noqa: S606
+        os.execve(_file(world, words[0], environment), words, environment)  # noqa: S606
     except OSError as error:
         io.err(f"env: {words[0]}: {error.strerror}")
         return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+
+
+def _file(world: World, program: str, environment: Mapping[str, str]) -> str:
+    """Return where a program is: on the host, or on this machine."""
+    if "/" not in program:
+        return shutil.which(program, path=environment.get("PATH", os.defpath)) or program
+    own = world.path(program)
+    return str(own) if own.exists() or not os.path.exists(program) else program

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from chyves.backend.host import Host, Process
-from chyves.backend.run import Child, Progress, Result, Stream, become
+from chyves.backend.run import ENVIRONMENT, Child, Progress, Result, Stream, become
 from chyves.backend.watch import Watch
 from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming, is_installed
 from chyves.simulator.world import World
@@ -66,6 +66,7 @@ class SimulatedRunner:
     ) -> Child:
         return subprocess.Popen(
             self._command(argv),
+            env=self._environment(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
@@ -87,6 +88,14 @@ class SimulatedRunner:
     def attach(self, argv: Sequence[str], passing: Sequence[str] = ()) -> NoReturn:
         own = self.world.bin / os.path.basename(argv[0])
         become(str(own), argv, os.environ)
+
+    def _environment(self, argv: Sequence[str]) -> dict[str, str] | None:
+        """Return what env(1) passes on to what is started by it: nothing of the caller's. The
+        other programs know by variables of this process how they are to be simulated."""
+        if os.path.basename(argv[0]) != "env":
+            return None
+        path = f"{self.world.bin}:{ENVIRONMENT['PATH']}"
+        return {**ENVIRONMENT, "PATH": path, "CHYVES_SIMULATE": str(self.world.directory)}
 
     def _command(self, argv: Sequence[str]) -> list[str]:
         if os.path.basename(argv[0]) not in PROGRAMS:

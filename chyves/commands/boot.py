@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from chyves.app import App
+from chyves.app import EVERYBODY, App
 from chyves.backend import guests, locks, net, wanted, wiring
 from chyves.backend.disks import disks_of
 from chyves.backend.inventory import Inventory
@@ -109,8 +109,10 @@ def _absent_uplink(app: App, inventory: Inventory, chosen: list[Guest]) -> str:
 
 def shut_down(app: App, chosen: list[Guest], seconds: int) -> None:
     """End guests in the order of rcboot, backwards, within so many seconds: each wave has its share
-    of them, and who still runs near the end loses its power."""
-    end_boot(app)
+    of them, and who still runs near the end loses its power. A boot that still starts guests ends,
+    unless only some are meant: it goes on without these."""
+    if app.selector in EVERYBODY:
+        end_boot(app)
     force_at = time.monotonic() + max(seconds - FORCE_SECONDS, seconds / 2)
     waves = model.waves(model.order(chosen))
     by_name = {guest.name: guest for guest in chosen}
@@ -133,6 +135,7 @@ def end_boot(app: App) -> None:
     """End a boot that still goes on: it would start what was just stopped."""
     pid = locks.held_by(app.host, layout.BOOT_LOCK)
     if pid and app.host.plan is None:
+        app.report.warn(f"guests that start with the host are started no more (process {pid})")
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 10
         while locks.held_by(app.host, layout.BOOT_LOCK):

@@ -155,11 +155,33 @@ def test_a_shutdown_ends_a_boot_that_goes_on(runs: Runs) -> None:
     runs.chyves("web set rcboot=2 rcboot_delay=600 db rcboot=1")
     boot = runs.process("rcboot start -q")
     wait_for(lambda: runs.phase() == "running" and runs.seen()["pid"], "web runs", seconds=30)
-    assert runs.chyves("all stop --within 20").out.splitlines()[-1].startswith("web: stopped")
+    done = runs.chyves("all stop --within 20")
+    assert done.out.splitlines()[-1].startswith("web: stopped")
+    said = f"guests that start with the host are started no more (process {boot.pid})"
+    assert f"chyves: {said}" in done.said
+    assert any(line.endswith(said) for line in runs.doings("/chyves/tank/logs"))
     boot.communicate(timeout=10)
     assert boot.returncode != 0
     assert runs.phase("db") == "stopped"
     runs.assert_nothing_left()
+
+
+def test_a_boot_goes_on_without_those_that_are_stopped_meanwhile(runs: Runs) -> None:
+    installed(runs, "web", "db", "mail")
+    runs.chyves("web set rcboot=3 db rcboot=2 mail rcboot=1")
+    go = runs.host.path("/tmp/go")
+    hook = runs.host.path(layout.hooks("tank", "web", "prestart")[-1])
+    hook.parent.mkdir(mode=0o755, parents=True)
+    hook.write_text(f"#!/bin/sh\nwhile ! [ -e {go} ]; do sleep 0.05; done\n")
+    hook.chmod(0o755)
+    boot = runs.process("rcboot start")
+    wait_for(lambda: any("env" in argv for argv in runs.commands()), "the hook runs", seconds=20)
+    assert runs.chyves("db stop --within 20").out == "db: not running\n"
+    go.touch()
+    out, err = boot.communicate(timeout=60)
+    assert [line.split(" (")[0] for line in out.splitlines()] == ["web: running", "mail: running"]
+    assert "db: was stopped before it ran" in err
+    runs.chyves("all stop force -q")
 
 
 def test_the_ways_to_stop_do_not_mix(runs: Runs) -> None:

@@ -76,9 +76,10 @@ class App:
         self.output.obey(self.settings)
         for problem in (*inventory.problems, *not_in_force(inventory.globals)):
             self._tell_once(problem)
+        lost = inventory.set_aside(self.selector)
         for guest in inventory.unreadable:
-            everybody = self.selector in EVERYBODY
-            self._tell_of(guest.name, inventory.why_unreadable(guest), meant=everybody)
+            meant = self.selector in EVERYBODY or guest.name in lost
+            self._tell_of(guest.name, inventory.why_unreadable(guest), meant=meant)
         if twice := inventory.twice():
             left_out = self._left_out(inventory)
             for name, error in twice.items():

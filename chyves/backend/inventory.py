@@ -177,16 +177,18 @@ class Inventory(NamedTuple):
     def select(self, selector: str, *, whatever: bool = False) -> list[Guest]:
         """Return the guests a selector names; ``whatever`` their properties are, even those that
         cannot be read, and on whichever pool. A name that two pools have is left out otherwise,
-        unless it is said itself.
+        unless it is said itself, and so is one that cannot be read, unless it is said alone.
 
         Raises NotFound, Invalid, Conflict; Precondition if there is no pool they could be on, or
-        the properties of one that is named cannot be read.
+        the properties of all that are named cannot be read.
         """
         if not self.pools and selector != ALL:
             self.primary()
         known = self
         if whatever:
             known = self._replace(guests=(*self.guests, *self.unreadable), unreadable=())
+        lost = known.set_aside(selector)
+        selector = ",".join(word for word in selector.split(",") if word not in lost)
         for name in selector.split(","):
             if name not in known.names:
                 known.require_readable(name)
@@ -196,6 +198,12 @@ class Inventory(NamedTuple):
             return [first[name] for name in names]
         unsure = known.left_out(selector)
         return [known.guest(name) for name in names if name not in unsure]
+
+    def set_aside(self, selector: str) -> set[str]:
+        """Return the names that a selector says beside others, and that cannot be read."""
+        words = set(selector.split(","))
+        lost = words & {guest.name for guest in self.unreadable}
+        return lost if words - lost else set()
 
     def names_in(self, selector: str) -> list[str]:
         """Return the names that a selector means. Raises NotFound, Invalid."""

@@ -56,6 +56,15 @@ def test_where_all_are_meant_it_fails_for_one(unreadable: Chyves) -> None:
     assert [failure["target"] for failure in told["errors"]] == ["web"]
 
 
+def test_where_it_is_one_of_several_the_others_have_their_turn(unreadable: Chyves) -> None:
+    for line in ("web,db start --dry-run", "db,web snapshot", "web,db get cpu"):
+        done = unreadable(line, code=Exit.PRECONDITION)
+        assert "db" in done.out
+        assert done.said[:2] == ["chyves: web: its properties cannot be read", HINT]
+    unreadable("web,nosuch start", code=Exit.FAILED)
+    unreadable("web,web start", code=Exit.PRECONDITION)
+
+
 def test_lists_name_it(unreadable: Chyves) -> None:
     done = unreadable("list")
     assert done.said == [f"chyves: web: its properties cannot be read; zfs mount {CONFIG}"]

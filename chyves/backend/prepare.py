@@ -212,7 +212,7 @@ def _password(host: Host, guest: Guest) -> tuple[str, Problem | None]:
         )
     if not 0 < len(text) <= LONGEST_PASSWORD or not text.isascii() or not text.isprintable():
         return "", Problem(
-            f"{path} has no VNC password: it is one line of 1 to {LONGEST_PASSWORD} characters",
+            f"what {path} has is no VNC password: one line of 1 to {LONGEST_PASSWORD} characters",
             hint,
         )
     return text, None

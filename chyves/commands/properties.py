@@ -316,6 +316,11 @@ def unset(app: App, names: tuple[str, ...]) -> None:
             _require_possible(app, guest, dict.fromkeys(names, ""))
             path = layout.guest_config(guest.pool, guest.name)
             _unset(app, guest.name, path, Scope.GUEST, names)
+            if "pci_slots" in names and guest.config.get("pci_slots") and guest.net_ifaces():
+                app.report.warn(
+                    f"{guest.name}: MAC addresses that no tap{{n}}_mac keeps can change with the "
+                    "places of its interfaces"
+                )
 
 
 def _unset(app: App, owner: str, path: str, scope: Scope, names: Sequence[str]) -> None:

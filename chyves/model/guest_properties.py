@@ -174,7 +174,7 @@ GUEST_PROPERTIES = (
         "on_crash",
         one_of("stop restart"),
         "stop",
-        "What follows when a guest crashes; it is not started again after 5 crashes in a row.",
+        "What follows when a guest crashes; it is given up at the sixth crash in a row.",
     ),
     _both(
         "os",

@@ -14,12 +14,19 @@ from typing import NoReturn
 from chyves.backend.host import Host, Process
 from chyves.backend.run import ENVIRONMENT, Child, Progress, Result, Stream, become
 from chyves.backend.watch import Watch
+from chyves.errors import Invalid
 from chyves.simulator.programs import PROGRAMS, execute_captured, execute_streaming, is_installed
 from chyves.simulator.world import World
 
 
 def open_simulated_host(directory: Path) -> Host:
-    """Return the host in ``directory``, made with the defaults if there is none yet."""
+    """Return the host in ``directory``, made with the defaults if there is none yet. Raises
+    Invalid."""
+    wanted = os.environ.get("CHYVES_SIMULATE_GUEST", "")
+    if wanted not in ("", "qemu", "scripted"):
+        raise Invalid(
+            f"CHYVES_SIMULATE_GUEST has no kind of guest: {wanted}", hint="valid: qemu, scripted"
+        )
     if not (directory / "machine.json").exists():
         World.make(directory)
     return SimulatedHost(World(directory))

@@ -85,6 +85,8 @@ class World:
                 hint=f"known: {', '.join(RELEASES)}",
             )
         directory.mkdir(parents=True, exist_ok=True)
+        if (directory / "machine.json").exists():
+            raise Invalid(f"{directory} is a simulated host already")
         if any(directory.iterdir()):
             raise Invalid(f"{directory} is not empty and not a simulated host")
         for name in ("root/dev", "root/tmp", "root/var/run", "store", "bin", "processes", "state"):

@@ -202,3 +202,13 @@ def test_what_is_no_value_of_the_host_counts_as_the_initial_one(name: str, guest
     assert guests("web delete", code=Exit.NOT_PERMITTED).said[-1] == "hint: add --yes to go ahead"
     guests(f"global set {name}={initial}")
     assert guests("list").said == []
+
+
+def test_who_lays_devices_out_anew_is_told_of_mac_addresses(guests: Chyves) -> None:
+    assert guests("web unset pci_slots").said == []
+    with guests.host.path(CFG).open("a") as file:
+        file.write("pci_slots=4=disk:disk0,5=net:tap50\n")
+    assert guests("web unset pci_slots").said == [
+        "chyves: web: MAC addresses that no tap{n}_mac keeps can change with the places of its "
+        "interfaces"
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from chyves.errors import Invalid, NotFound
 from chyves.simulator.control import main
+from chyves.simulator.host import open_simulated_host
 from chyves.simulator.net.interfaces import open_tap
 from chyves.simulator.programs import execute_captured
 from chyves.simulator.world import World
@@ -48,6 +49,21 @@ def test_make_refuses(tmp_path: Path, line: str) -> None:
         main(tmp_path / "host", "make", line.split())
     assert refused.value.code == 2
     assert not (tmp_path / "host").exists()
+
+
+def test_make_refuses_what_is_there(tmp_path: Path) -> None:
+    main(tmp_path / "host", "make", [])
+    with pytest.raises(Invalid, match="is a simulated host already"):
+        main(tmp_path / "host", "make", [])
+    (tmp_path / "file").touch()
+    with pytest.raises(Invalid, match="is not empty and not a simulated host"):
+        main(tmp_path, "make", [])
+
+
+def test_a_kind_of_guest_that_there_is_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHYVES_SIMULATE_GUEST", "virtualbox")
+    with pytest.raises(Invalid, match="no kind of guest: virtualbox"):
+        open_simulated_host(world.directory)
 
 
 def test_make_refuses_what_is_no_size(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def _folders(app: App) -> dict[str, str]:
     inventory = app.inventory
     if app.selector == "global":
         return {"global": layout.host_logs(inventory.primary().name)}
-    chosen = inventory.select(app.selector)
+    chosen = inventory.select(app.selector, whatever=True)
     return {guest.name: layout.guest_logs(guest.pool, guest.name) for guest in chosen}
 
 

@@ -294,7 +294,7 @@ def _named(guest: str, root: str, taken: Sequence[Snapshot], word: str) -> list[
     known = [one.label[1:] for one in taken if not percent or one.dataset == root]
     for end in filter(None, (first, last)) if percent else (first,):
         if kinds.snapshot_label(f"@{end}")[1:] not in known:
-            raise NotFound(f"no such snapshot: {guest}@{end}", hint=f"chyves {guest} snapshot list")
+            raise _unknown(guest, f"@{end}", [f"@{name}" for name in known])
     if not percent:
         return [first]
     low = known.index(first) if first else 0
@@ -314,8 +314,14 @@ def _label(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> str:
     if not label:
         return newest
     if kinds.snapshot_label(label) not in own:
-        raise NotFound(f"no such snapshot: {guest}{label}", hint=f"chyves {guest} snapshot list")
+        raise _unknown(guest, label, own)
     return label
+
+
+def _unknown(guest: str, label: str, known: Sequence[str]) -> NotFound:
+    live = f"{label}{LIVE}"
+    hint = f"there is {live}: it ran" if live in known else f"chyves {guest} snapshot list"
+    return NotFound(f"no such snapshot: {guest}{label}", hint=hint)
 
 
 def _current(app: App) -> Inventory:

@@ -96,6 +96,7 @@ def upgrade_primary(
     if osreldate >= WIRED_SINCE and any(step.wires_memory for step in steps):
         if defaults.get("bargs", "").strip() == UNWIRED:
             added["bargs"] = WIRED
+            notes.append(f"bargs of the defaults is {WIRED} now, was {UNWIRED}")
         elif "-S" not in defaults.get("bargs", "").split():
             notes.append("passthru needs -S in bargs, which the defaults do not have")
     wanted = {name: value for step in steps for name, value in step.globals.items()}

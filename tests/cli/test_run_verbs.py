@@ -324,6 +324,16 @@ def kiosk(runs: Runs) -> Runs:
     return runs
 
 
+def test_a_snapshot_of_a_guest_that_ran_is_named(runs: Runs) -> None:
+    runs.chyves("web start")
+    runs.wait_for_acpi()
+    runs.chyves("web snapshot @clean -q")
+    runs.chyves("web stop")
+    for verb in ("rollback", "delete"):
+        done = runs.chyves(f"web snapshot {verb} @clean --yes", code=Exit.NOT_FOUND)
+        assert done.said[-1] == "hint: there is @clean-LIVE-SYSTEM: it ran"
+
+
 def test_the_disks_go_back_at_each_start(kiosk: Runs) -> None:
     """To a snapshot from before the property was set: that stays as it is."""
     kiosk.chyves("web stop")

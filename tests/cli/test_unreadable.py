@@ -65,6 +65,10 @@ def test_where_it_is_one_of_several_the_others_have_their_turn(unreadable: Chyve
     unreadable("web,web start", code=Exit.PRECONDITION)
 
 
+def test_its_log_can_be_read_all_the_same(unreadable: Chyves) -> None:
+    assert "created on tank" in unreadable("web log").out
+
+
 def test_lists_name_it(unreadable: Chyves) -> None:
     done = unreadable("list")
     assert done.said == [f"chyves: web: its properties cannot be read; zfs mount {CONFIG}"]

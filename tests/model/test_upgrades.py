@@ -76,7 +76,7 @@ def test_values_that_are_there_stay() -> None:
 @pytest.mark.parametrize(
     ("bargs", "osreldate", "becomes", "noted"),
     [
-        ("-A -H -P", FREEBSD_13, "-A -H -P -S", False),
+        ("-A -H -P", FREEBSD_13, "-A -H -P -S", True),
         ("-A -H -P", FREEBSD_10_2, None, False),
         ("-A -H", FREEBSD_13, None, True),
         ("-A -S", FREEBSD_13, None, False),

@@ -15,6 +15,7 @@ from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
 from chyves.model import boot, layout, places
 from chyves.model.guest import Guest
+from chyves.model.selector import is_name
 
 
 @click.command("delete", cls=Changing)
@@ -40,13 +41,22 @@ def delete(app: App, how: str | None) -> None:
 
 
 def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Guest]:
-    """Return the guests that are named; those whose delete was finished just now are done."""
+    """Return the guests that are named. Those whose delete was finished just now are done; one that
+    is no guest, as when a line that was killed is said again, keeps no other from its turn."""
     names = app.selector.split(",")
     done = [name for name in names if name in finished and name not in inventory.names]
     for name in done:
         app.report.done(name, "deleted")
     left = [name for name in names if name not in done]
-    return inventory.select(",".join(left)) if left else []
+    known = {*inventory.names, *(guest.name for guest in inventory.unreadable)}
+    gone = [name for name in left if is_name(name) and name not in known]
+    rest = [name for name in left if name not in gone]
+    if not any(rest):
+        return inventory.select(",".join(left)) if left else []
+    for name in gone:
+        with app.report.item(name):
+            inventory.guest(name)
+    return inventory.select(",".join(rest))
 
 
 def delete_guest(

@@ -179,3 +179,20 @@ def test_what_a_killed_delete_has_left_goes_also_where_it_cannot_be_mounted(full
 def test_a_full_pool_that_cannot_be_mounted_again_is_left(full: Chyves) -> None:
     assert full("dataset tank uninstall force --yes").out == "tank: uninstalled\n"
     assert full.datasets("tank") == {"tank", "tank/ballast"}
+
+
+def test_a_killed_delete_of_several_is_completed_by_saying_it_again(guests: Chyves) -> None:
+    guests("mail create 1M -q")
+    for host in killed_everywhere(guests, "web,db,mail delete --yes -q"):
+        unfinished = " ".join(host.datasets("tank/chyves"))
+        gone = {one for one in ("web", "db", "mail") if one not in unfinished}
+        host("web,db,mail delete --yes", code=Exit.NOT_FOUND if gone else Exit.OK)
+        assert names(host) == set()
+        assert host.datasets(GUESTS) == {GUESTS}
+    guests("web,nobody delete --yes", code=Exit.NOT_FOUND)
+    assert names(guests) == {"db", "mail"}
+    before = guests.state()
+    guests("nobody,none delete --yes", code=Exit.NOT_FOUND)
+    for line in ("db,, delete --yes", "all, delete --yes"):
+        guests(line, code=Exit.USAGE)
+    assert guests.state() == before

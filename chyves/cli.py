@@ -126,11 +126,8 @@ def run(arguments: list[str], app: App | None = None) -> int:
     """Run one command line and return its exit code."""
     app = app or App()
     app.words = arguments
-    words = [
-        "help" if word in ("-h", "--help") and i == 0 else word for i, word in enumerate(arguments)
-    ]
     try:
-        code = _invoke(words, app)
+        code = _invoke(_with_help_as_a_word(arguments), app)
         sys.stdout.flush()
         _remind(app)
         return code
@@ -143,6 +140,16 @@ def run(arguments: list[str], app: App | None = None) -> int:
         return _interrupted(app)
     except Exception as error:
         return _bug(error, app)
+
+
+def _with_help_as_a_word(arguments: list[str]) -> list[str]:
+    """Return the words with the command help in place of --help, if no command is before that."""
+    for number, word in enumerate(arguments):
+        if word in ("-h", "--help"):
+            return [*arguments[:number], "help", *arguments[number + 1 :]]
+        if not (word.startswith("-") or arguments[number - 1 : number] == ["--simulate"]):
+            break
+    return arguments
 
 
 def _remind(app: App) -> None:
@@ -191,8 +198,10 @@ def _usage(error: click.ClickException) -> Invalid:
 
 
 def _interrupted(app: App) -> int:
-    app.note(1, "interrupted")
-    tell("chyves: interrupted\n")
+    error = ChyvesError("interrupted")
+    error.code = Exit.INTERRUPTED
+    app.report.failed(error)
+    app.finish()
     return int(Exit.INTERRUPTED)
 
 

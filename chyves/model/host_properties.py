@@ -140,7 +140,8 @@ GLOBAL_PROPERTIES = (
         "prompt_on_destruction",
         YES_NO,
         "yes",
-        "Whether chyves asks before something is lost or renamed; no is as if -y were always said.",
+        "Whether chyves asks before something is lost or renamed; no is as if -y were said, but "
+        "for a disk that is made smaller.",
     ),
     _global(
         "restrict_new_property_names",

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How a line can end: each exit status, by something that a user can run into."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from chyves.backend import survey
+from chyves.backend import snapshots, survey
+from chyves.backend.host import Host
+from chyves.backend.snapshots import Snapshot
 from chyves.errors import Exit
 from chyves.simulator import faults
 from tests.cli.conftest import Chyves
@@ -70,3 +73,24 @@ ENDINGS: dict[Exit, Ending] = {
 @pytest.mark.parametrize("code", Exit)
 def test_a_line_can_end_so(code: Exit, guests: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ENDINGS[code](guests, monkeypatch) == code
+
+
+def test_who_interrupts_has_what_was_done_in_json(
+    chyves: Chyves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chyves("web,db create 1M -q")
+    real = snapshots.taken
+
+    def interrupted(host: Host, roots: Sequence[str]) -> list[Snapshot]:
+        if any(root.endswith("/db") for root in roots):
+            raise KeyboardInterrupt
+        return real(host, roots)
+
+    monkeypatch.setattr(snapshots, "taken", interrupted)
+    told = json.loads(chyves("web,db delete --yes --json", code=Exit.INTERRUPTED).out)
+    assert [one["target"] for one in told["results"]] == ["web"]
+    assert [(one["code"], one["message"]) for one in told["errors"]] == [
+        ("interrupted", "interrupted")
+    ]
+    assert told["changed"]
+    assert not told["ok"]

@@ -22,6 +22,13 @@ def test_help_of_a_command_begins_with_its_forms(word: str, bare: Chyves) -> Non
         assert " ".join(bare(f"{word} --help").out.split()) == text
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_may_be_asked_for_behind_options(word: str, bare: Chyves) -> None:
+    assert bare(word).out == bare(f"-q {word}").out == bare("help").out
+    assert bare(f"--json {word}").out == bare("--json help").out
+    assert bare(f"-q list {word}").out == bare("help list").out
+
+
 def test_help_of_one_command_as_json(bare: Chyves) -> None:
     (command,) = bare.json("help start")["commands"]
     assert command["word"] == "start"

@@ -123,14 +123,14 @@ def test_a_dry_start_shows_all_and_does_nothing(runs: Runs) -> None:
     runs.chyves.run("ifconfig", "tap50", "destroy")
     lines = runs.chyves("web start --dry-run").out.splitlines()
     assert lines[:2] == ["kldload -n vmm", "kldload -n nmdm"]
-    assert lines[2:-2] == [
+    assert lines[2:-3] == [
         "ifconfig tap50 create description 'chyves-tap web'",
         "ifconfig bridge0 addm tap50",
         "ifconfig tap50 up",
         "# pci_slots=4=disk:disk0,5=net:tap50 in /chyves/tank/guests/web/.config/.cfg",
-        "ifconfig tap50 up",
     ]
-    assert lines[-2].startswith("bhyveload -S -m 256M -d /dev/zvol/tank/chyves/guests/web/disk0 ")
+    assert lines[-3].startswith("bhyveload -S -m 256M -d /dev/zvol/tank/chyves/guests/web/disk0 ")
+    assert lines[-2] == "ifconfig tap50 up"
     assert lines[-1].startswith("bhyve ")
     assert lines[-1].endswith(" chy-web")
     assert runs.phase() == "stopped"

@@ -211,6 +211,10 @@ class Report:
         self.listen(1, what, name)
         self._results.append({"target": name, "result": what, "changed": changed, **facts})
 
+    def planned(self, name: str, what: str) -> None:
+        """Note what would be done to ``name``, in a dry run that prints the steps alone."""
+        self._results.append({"target": name, "result": what, "changed": True})
+
     def touched(self) -> None:
         """Note that something is changed from here on, whatever fails behind it."""
         self._touched = True

@@ -87,18 +87,28 @@ def properties_part() -> Iterator[str]:
     """The section PROPERTIES of the manual page: a list for each kind of file."""
     for scope, heading, introduction in (
         (Scope.GUEST, "Guests", "A new guest has the initial values from the defaults."),
-        (Scope.DEFAULTS, "Defaults", "Besides those of guests, the defaults have:"),
+        (Scope.DEFAULTS, "Defaults", "Of the properties of guests the defaults have"),
         (Scope.GLOBAL, "Global", "One set for the whole host, on the primary pool:"),
         (Scope.POOL, "Pools", "Each pool has:"),
     ):
         yield f".Ss {heading}"
         yield introduction
+        if scope is Scope.DEFAULTS:
+            yield from _shared_with_guests()
         yield ".Bl -tag -width indent"
         for row in sorted(properties_of(scope), key=lambda row: row.name):
             if scope is not Scope.DEFAULTS or Scope.GUEST not in row.initial:
                 yield f".It Cm {row.name}"
                 yield from map(_as_text, _sentences(row, scope))
         yield ".El"
+
+
+def _shared_with_guests() -> Iterator[str]:
+    rows = properties_of(Scope.DEFAULTS)
+    names = sorted(row.name for row in rows if Scope.GUEST in row.initial)
+    for at in range(0, len(names), 4):
+        yield f".Cm {' , '.join(names[at : at + 4])} ,"
+    yield "and besides:"
 
 
 def _sentences(row: Property, scope: Scope) -> Iterator[str]:

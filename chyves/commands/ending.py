@@ -73,6 +73,7 @@ def ask(
             _press(app, guest.name, now, force=force)
             if app.host.plan is not None:
                 _show_end(app, guest, force=force)
+                app.report.planned(guest.name, "stopped")
             asked.append(Ask.force(guest.name) if force else Ask.button(guest.name, seconds))
     return asked
 

@@ -37,6 +37,8 @@ def reload(app: App) -> None:
     asked = ending.ask(app, going, force=False, limit=None, wish=wanted.AGAIN)
     if app.host.plan is not None:
         app.host.plan += lines
+        for guest in (*going, *stopped):
+            app.report.planned(guest.name, "running")
         return
     starter = Starter(app, setting)
     for name in chain((guest.name for guest in stopped), ending.wait_for_ends(app, asked)):

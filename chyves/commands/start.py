@@ -191,6 +191,7 @@ def start_guest(app: App, setting: Setting, guest: Guest) -> Starting | Rehearse
             app.report.warn(f"{guest.name}: {note}")
         if app.host.plan is not None:
             show_plan(app, guest, plan)
+            app.report.planned(guest.name, "running")
             undo.pop_all()
             return Rehearsed(holding(guest, setting.facts))
         launch = _launch(app, setting, guest, plan, undo)

@@ -75,7 +75,7 @@ _RESOLUTIONS = one_of(
 
 _COMPRESSION = Pattern(
     r"gzip-[1-9]|zstd-([1-9]|1[0-9])|zstd-fast(-[0-9]{1,4})?",
-    "gzip-1..gzip-9, zstd-1..zstd-19, zstd-fast",
+    "gzip-1..gzip-9, zstd-1..zstd-19, zstd-fast, zstd-fast-1..zstd-fast-1000",
     ("inherit", "on", "off", "lz4", "zstd", "gzip", "zle", "lzjb"),
 )
 _DEDUP = one_of(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``run``: a guest in the foreground; ``reload``; disks that go back at each start or reboot."""
 
+import json
 import re
 import shlex
 import signal
@@ -132,6 +133,8 @@ def test_reload_names_the_medium_that_it_takes_out(runs: Runs) -> None:
 def test_a_dry_start_is_in_the_order_of_the_real_one(runs: Runs) -> None:
     programs = ("kldload", "ifconfig", "bhyveload", "bhyve")
     planned = runs.chyves("web start -n").out.splitlines()
+    told = json.loads(runs.chyves("web start -n --json").out)
+    assert told["results"] == [{"target": "web", "result": "running", "changed": True}]
     before = len(runs.commands())
     runs.chyves("web start")
     ran = [shlex.join(argv) for argv in runs.commands()[before:] if argv != ["ifconfig", "-a"]]
@@ -184,6 +187,11 @@ def test_a_dry_reload_shows_both_halves(runs: Runs) -> None:
     runs.wait_for_acpi()
     hook_that_touches(runs, "prestart")
     lines = runs.chyves("web reload --dry-run").out.splitlines()
+    told = json.loads(runs.chyves("web reload --dry-run --json").out)
+    assert [(one["target"], one["result"]) for one in told["results"]] == [
+        ("web", "stopped"),
+        ("web", "running"),
+    ]
     assert lines[0] == "# press the power button of web"
     assert lines[-1] == start[-1]
     assert lines[-1].startswith("bhyve ")

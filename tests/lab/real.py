@@ -59,7 +59,9 @@ def _create(world: World, pool: str, size: int) -> None:
     with vdev.open("wb") as file:
         file.truncate(size)
     (world.root / pool).rmdir()
-    argv = ("zpool", "create", "-f", "-R", str(world.root), pool, str(vdev))
+    # What is free goes back at once: the file is in the memory of the machine, and only grows else.
+    where = ("-o", "autotrim=on", "-R", str(world.root))
+    argv = ("zpool", "create", "-f", *where, pool, str(vdev))
     code, _, complaint = warm.run(argv)
     assert code == 0, complaint
 

@@ -181,12 +181,13 @@ def person(passing: Sequence[str] = ()) -> dict[str, str]:
 def become(file: str, argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Replace this process by a program, which is found as a shell finds it. Raises Precondition if
     it is not there."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()
     sys.stderr.flush()
+    own = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvpe(file, list(argv), dict(environment))  # noqa: S606
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        signal.signal(signal.SIGPIPE, own)
         raise cannot_become(argv[0], str(error.strerror)) from error
 
 

@@ -3,6 +3,7 @@
 
 import json
 import re
+import signal
 
 import pytest
 
@@ -47,9 +48,11 @@ def test_a_screen_that_is_not_to_be_shown(guests: Chyves) -> None:
 @pytest.mark.parametrize("client", ["freerdp", "custom"])
 def test_a_client_that_is_not_installed(client: str, guests: Chyves) -> None:
     guests(f"{VNC} uefi_vnc_client={client} uefi_vnc_client_custom_cmd=xfreerdp -q")
+    before = signal.getsignal(signal.SIGPIPE)
     for line in ("web console vnc", "web console vnc -n"):
         done = guests(line, code=Exit.PRECONDITION)
         assert (done.out, done.said[-2]) == ("", "chyves: xfreerdp: No such file or directory")
+    assert signal.getsignal(signal.SIGPIPE) == before, "a closed pipe ends nothing in silence"
 
 
 def test_an_address_of_ipv6_is_in_brackets(guests: Chyves) -> None:

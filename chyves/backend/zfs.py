@@ -252,8 +252,11 @@ def volmode_of_each(host: Host, root: str, volumes: Sequence[str]) -> str:
     return modes[0][0] if is_common else ""
 
 
-BOUND = frozenset({"mountpoint", "readonly", "keyformat", "keylocation", "encryption", UNFINISHED})
-"""Properties that are those of one dataset, or have to wait until it is filled."""
+BOUND = {
+    *("canmount", "jailed", "mountpoint", "readonly", "zoned"),
+    *("encryption", "keyformat", "keylocation", UNFINISHED),
+}
+"""Properties that are those of one dataset, or would keep another from being filled."""
 
 
 def properties_to_copy(host: Host, dataset: str) -> dict[str, str]:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import click
 
 from chyves.app import App
-from chyves.backend import guests, locks, numbers, snapshots, store, wiring, zfs
+from chyves.backend import guests, locks, numbers, store, wiring, zfs
 from chyves.backend.inventory import Inventory
 from chyves.backend.survey import refresh
 from chyves.commands.options import Changing, Reading, argument
-from chyves.errors import Invalid, NotFound, Precondition
+from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout
 from chyves.model.boot import require_order
 from chyves.model.config import ConfigFile
@@ -242,19 +242,20 @@ def _require_others(inventory: Inventory, guest: Guest, values: Mapping[str, str
 
 
 def _missing_snapshot(app: App, guest: Guest, wanted: Sequence[Assignment]) -> list[str]:
-    """Return what is worth knowing of the snapshot that the guest is to go back to: whether it has
-    it yet."""
+    """Return what speaks against the snapshot that the guest is to go back to, as it is now."""
     values = _values(wanted)
     if not values.keys() & {"revert_to_snapshot", REVERTS}:
         return []
     then = replace(guest, config=guest.config.set(values))
     if then.value(REVERTS) == "off":
         return []
-    root = layout.guest_dataset(guest.pool, guest.name)
-    own = [one.label for one in snapshots.taken(app.host, [root]) if one.dataset == root]
-    label = then.value("revert_to_snapshot")
-    has_it = label in own if label else layout.newest_label(own)
-    return [] if has_it else [f"it has no snapshot{f' {label}' if label else ''} to go back to yet"]
+    from chyves.backend import reverting  # few lines need it
+
+    try:
+        reverting.look(app.host, guest.pool, guest.name, then.value("revert_to_snapshot"))
+    except (NotFound, Conflict) as error:
+        return [error.message]
+    return []
 
 
 def _write(

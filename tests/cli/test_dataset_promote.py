@@ -51,7 +51,7 @@ def test_everything_that_a_primary_pool_has_moves(two: Chyves) -> None:
 
 
 def test_what_was_set_by_hand_moves_too(two: Chyves) -> None:
-    for value in ("quota=2G", "compression=off", "my:note=keep this"):
+    for value in ("quota=2G", "compression=off", "my:note=keep this", "canmount=noauto"):
         two.run("zfs", "set", value, "tank/chyves/ISO")
     two("web set virtio_9p_0=iso=/chyves/tank/ISO description=/chyves/tank/ISO2 -q")
     done = two("dataset pool2 promote")
@@ -59,6 +59,7 @@ def test_what_was_set_by_hand_moves_too(two: Chyves) -> None:
     found = [two.zfs(name, "pool2/chyves/ISO") for name in ("quota", "compression", "my:note")]
     assert found == [str(2 << 30), "off", "keep this"]
     assert two.zfs("chyves:unfinished", "pool2/chyves/ISO") == "-"
+    assert two.zfs("mounted", "pool2/chyves/ISO") == "yes", "its files are in it"
 
 
 def test_the_old_one_becomes_an_ordinary_secondary_pool(two: Chyves) -> None:

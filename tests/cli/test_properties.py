@@ -268,12 +268,16 @@ def test_new_names_where_they_are_allowed(guests: Chyves) -> None:
     assert guests("web unset colour").out == "web: colour removed\n"
 
 
-def test_a_snapshot_to_go_back_to_that_is_not_there_is_said(guests: Chyves) -> None:
-    said = "chyves: web: it has no snapshot{} to go back to yet"
+def test_what_speaks_against_a_snapshot_to_go_back_to_is_said(guests: Chyves) -> None:
+    none = ["chyves: web: web has no snapshot to go back to"]
     assert guests("web set revert_to_snapshot=@one").said == []
-    assert guests("web set revert_to_snapshot_method=both").said == [said.format(" @one")]
-    assert guests("web set revert_to_snapshot=").said == [said.format("")]
+    assert guests("web set revert_to_snapshot_method=both").said == none
+    assert guests("web set revert_to_snapshot=").said == none
     guests("web snapshot @one -q")
     for values in ("revert_to_snapshot=@one", "revert_to_snapshot_method=start cpu=2"):
         assert guests(f"web set {values}").said == []
-    assert guests("web set revert_to_snapshot=@two").said == [said.format(" @two")]
+    absent = guests("web set revert_to_snapshot=@two").said
+    assert absent == ["chyves: web: no such snapshot: web@two"]
+    guests("web snapshot @two -q")
+    (newer,) = guests("web set revert_to_snapshot=@one").said
+    assert "has snapshots newer than @one: @two" in newer

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from chyves.app import App
 from chyves.commands.forms import forms_of, in_hint
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
-from chyves.errors import ChyvesError, Exit, Invalid
+from chyves.errors import ChyvesError, Exit, Interrupted, Invalid
 from chyves.model.selector import is_selector
 from chyves.model.words import near
 from chyves.output import tell
@@ -136,8 +136,9 @@ def run(arguments: list[str], app: App | None = None) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         return _bug(error, app) if error.filename else _unwritten(error)
-    except (click.Abort, KeyboardInterrupt):
-        return _interrupted(app)
+    except KeyboardInterrupt:  # while it is told
+        tell("chyves: interrupted\n")
+        return int(Exit.INTERRUPTED)
     except Exception as error:
         return _bug(error, app)
 
@@ -180,6 +181,10 @@ def _invoke(words: list[str], app: App) -> int:
     except (ChyvesError, click.ClickException) as error:
         app.output.json |= _wants_json(words)
         app.report.failed(error if isinstance(error, ChyvesError) else _usage(error))
+    except (click.Abort, KeyboardInterrupt):
+        app.report.failed(Interrupted("interrupted"))
+        app.finish()
+        return int(Exit.INTERRUPTED)
     return int(app.finish())
 
 
@@ -195,14 +200,6 @@ def _usage(error: click.ClickException) -> Invalid:
         hint = in_hint(word) if forms_of(word) else "'chyves help' shows all"
     said = " ".join(error.format_message().split())  # click's lists of choices have lines
     return Invalid(said.rstrip("."), hint=hint)
-
-
-def _interrupted(app: App) -> int:
-    error = ChyvesError("interrupted")
-    error.code = Exit.INTERRUPTED
-    app.report.failed(error)
-    app.finish()
-    return int(Exit.INTERRUPTED)
 
 
 def _bug(error: Exception, app: App) -> int:

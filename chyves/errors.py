@@ -74,3 +74,9 @@ class HostError(ChyvesError):
     """A program of the host, or a server, failed; the message ends with what it said."""
 
     code = Exit.HOST
+
+
+class Interrupted(ChyvesError):
+    """Somebody has interrupted it from the keyboard."""
+
+    code = Exit.INTERRUPTED

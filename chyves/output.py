@@ -67,6 +67,12 @@ class Output:
         if error.hint:
             tell(f"hint: {error.hint}\n")
 
+    def moment(self, seconds: float) -> str:
+        """Return a time for a table: to the minute where the host is, or exact since 1970."""
+        if self.exact:
+            return str(int(seconds))
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
     def table(
         self, headers: Sequence[str], rows: Sequence[Row], *, cut: int = 0, paged: bool = False
     ) -> None:

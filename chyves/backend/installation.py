@@ -85,6 +85,7 @@ def install(wheel: Path, version: str, package: Path, starts: Iterable[float]) -
             _write(prefix / name, archive.read(member), mode)
         text = (folder / "chyves/__init__.py").read_text() + LEADS_THERE.format(version=version)
         _write(package / "__init__.py", text.encode(), 0o644)
+        os.utime(folder)  # until now everybody has begun with the version before
     installed = {str(old): old.stat().st_mtime for old in package.glob("_[0-9]*")}
     used = {str(folder), *_used(package), *release.needed(installed, starts)}
     for old in installed.keys() - used:

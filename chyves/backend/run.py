@@ -191,6 +191,23 @@ def become(file: str, argv: Sequence[str], environment: Mapping[str, str]) -> No
         raise cannot_become(argv[0], str(error.strerror)) from error
 
 
+def leave_behind(act: Callable[[], None]) -> None:
+    """Do something in a process of its own, for which nobody waits and which has no terminal.
+    Whatever goes wrong with it is told to nobody."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    with suppress(BaseException):
+        if os.fork() == 0:  # whoever started us reaps the one between, and init this one
+            os.setsid()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for descriptor in range(3):
+                os.dup2(nothing, descriptor)
+            act()
+    os._exit(0)
+
+
 def cannot_become(program: str, why: str) -> Precondition:
     return Precondition(f"{program}: {why}", hint=f"pkg search {program} finds what to install")
 

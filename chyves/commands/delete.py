@@ -15,7 +15,7 @@ from chyves.commands.options import Changing, argument
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid
 from chyves.model import boot, layout, places
 from chyves.model.guest import Guest
-from chyves.model.selector import is_name
+from chyves.model.selector import ALL, BOOT, is_guest_name
 
 
 @click.command("delete", cls=Changing)
@@ -49,7 +49,7 @@ def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Gue
         app.report.done(name, "deleted")
     left = [name for name in names if name not in done]
     known = {*inventory.names, *(guest.name for guest in inventory.unreadable)}
-    gone = [name for name in left if is_name(name) and name not in known]
+    gone = [name for name in left if is_guest_name(name) and name not in {*known, ALL, BOOT}]
     rest = [name for name in left if name not in gone]
     if not any(rest):
         return inventory.select(",".join(left)) if left else []

@@ -43,11 +43,11 @@ def take_away(
     dataset = zfs.dataset(app.host, name)
     if dataset is None or (isinstance(place, places.GuestRoot) and not _is_none_yet(app, dataset)):
         return
+    path = f"{dataset.mountpoint}/.config/.cfg"
     if isinstance(place, places.Deleted):
         _let_arrive(app, inventory, name)
-    path = f"{dataset.mountpoint}/.config/.cfg"
-    if isinstance(place, places.Deleted) and not app.host.path(path).exists():
-        _bring_properties_back(app, name)
+        if not app.host.path(path).exists():
+            _bring_properties_back(app, name)
     try:
         config = store.read_config(app.host, path)
     except OSError:

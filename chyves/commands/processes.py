@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``list processes``: what runs on the host for which guest."""
 
-import time
-
 from chyves.app import App
 from chyves.backend import guests
 from chyves.backend.processes import Part, parts_of_guests, usage
@@ -38,14 +36,13 @@ def _as_data(part: Part, cpu: float | None, memory: int | None) -> dict[str, obj
 
 def _row(app: App, part: Part, cpu: float | None, memory: int | None) -> tuple[object, ...]:
     exact = app.output.exact
-    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(part.started))
     return (
         part.guest,
         part.what,
         part.pid,
         "-" if cpu is None else f"{cpu:.2f}" if exact else _clock(int(cpu)),
         "-" if memory is None else kinds.format_bytes(memory, exact=exact),
-        int(part.started) if exact else since,
+        app.output.moment(part.started),
     )
 
 

@@ -2,7 +2,6 @@
 """``chyves upgrade``: another version of chyves itself, and the look for one every so often."""
 
 import json
-import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from chyves import __version__
 from chyves.app import App
 from chyves.backend import installation, locks, store, unpack
 from chyves.backend.inventory import Inventory
+from chyves.backend.run import leave_behind
 from chyves.backend.survey import read_inventory
 from chyves.commands.options import Mixed, argument
 from chyves.errors import ChyvesError, HostError, Invalid, NotFound
@@ -196,22 +196,7 @@ def _have_it_looked_for(app: App, seconds: int) -> None:
             return
         today = datetime.now(UTC).strftime("%Y%m%d")
         store.set_values(app.host, path, {LAST: today})
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    with suppress(BaseException):
-        if os.fork() == 0:  # whoever started us reaps the one between, and init this one
-            os.setsid()
-            _let_go_of_terminal()
-            _look_again(app, path, seconds)
-    os._exit(0)
-
-
-def _let_go_of_terminal() -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(nothing, descriptor)
+    leave_behind(lambda: _look_again(app, path, seconds))
 
 
 def _look_again(app: App, path: str, seconds: int) -> None:

@@ -122,14 +122,9 @@ def show_snapshots(app: App, chosen: Sequence[Guest], *, top_only: bool = False)
             }
         )
         used = str(taken.used) if app.output.exact else kinds.format_bytes(taken.used)
-        when = str(taken.created) if app.output.exact else _clock(taken.created)
-        rows.append((f"{guest}{below}{taken.label}", used, when))
+        rows.append((f"{guest}{below}{taken.label}", used, app.output.moment(taken.created)))
     app.report.data = data
     app.output.table(("Snapshot", "Used", "Taken"), rows)
-
-
-def _clock(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def roll_back(app: App, label: str) -> None:

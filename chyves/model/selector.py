@@ -76,11 +76,6 @@ def is_selector(text: str) -> bool:
     return "," in text or text.startswith(GROUP) or text in (ALL, BOOT)
 
 
-def is_name(word: str) -> bool:
-    """Tell whether a word of a list can be nothing but the name of a guest."""
-    return bool(_NAME.fullmatch(word)) and word not in (ALL, BOOT)
-
-
 def _members(group: str, groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
     if group not in groups:
         known = [GROUP + name for name in sorted(groups, key=version_key)]

@@ -2,6 +2,10 @@
 """How a line can end: each exit status, by something that a user can run into."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -94,3 +98,20 @@ def test_who_interrupts_has_what_was_done_in_json(
     ]
     assert told["changed"]
     assert not told["ok"]
+
+
+def test_who_interrupts_with_nobody_to_read_it_sees_no_traceback(chyves: Chyves) -> None:
+    """As of ``chyves ... | head``, Ctrl-C in both."""
+    line = ["--simulate", str(chyves.directory), "--json", "web", "wait", "--for", "running"]
+    chyves("web create 1M -q")
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "chyves", *line], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert child.stderr
+    assert "simulated" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=30)[1] == "chyves: interrupted\n"
+    assert child.returncode == 128 + signal.SIGPIPE

@@ -9,7 +9,7 @@ from functools import partial
 
 from chyves.app import App
 from chyves.backend import guests, hooks, locks, vmm, wanted
-from chyves.commands.start import run_harmless_hooks
+from chyves.commands.launching import run_harmless_hooks
 from chyves.errors import Busy
 from chyves.model import layout, lifecycle
 from chyves.model.guest import Guest

@@ -10,8 +10,9 @@ import click
 from chyves.app import App
 from chyves.backend import guests, wanted
 from chyves.commands import ending
+from chyves.commands.launching import Setting, rehearse
 from chyves.commands.options import Changing
-from chyves.commands.start import Setting, Starter, rehearse, setting_for
+from chyves.commands.start import Starter, setting_for
 from chyves.model import hostchecks
 from chyves.model.guest import Guest
 from chyves.model.holding import given_back

@@ -10,8 +10,9 @@ import click
 from chyves.app import App
 from chyves.backend import guests, wanted
 from chyves.commands import ending
+from chyves.commands.launching import Starting, start_guest
 from chyves.commands.options import Changing, argument
-from chyves.commands.start import Starting, finish, setting_for, start_guest
+from chyves.commands.start import finish, setting_for
 from chyves.errors import ChyvesError
 from chyves.model.guest import Guest
 

@@ -61,6 +61,15 @@ def test_reading_verbs_as_json(line: str, stocked: Chyves, golden: Golden) -> No
     assert not missing, f"describe them in the section JSON of {PAGE.name}"
 
 
+def test_a_screen_as_json(stocked: Chyves, golden: Golden) -> None:
+    stocked("web set loader=uefi uefi_console_output=vnc uefi_vnc_port=5907 -q")
+    golden(file_name("web console vnc"), normal(stocked("web console vnc --json").out))
+
+
+def test_one_command_as_json(stocked: Chyves, golden: Golden) -> None:
+    golden(file_name("help start"), normal(stocked("help start --json").out))
+
+
 def members(data: Any) -> set[str]:
     """Return the names of the members of all objects that are in lists."""
     if not isinstance(data, list):

@@ -6,12 +6,7 @@ from typing import NamedTuple
 
 from chyves.backend import snapshots
 from chyves.backend.host import Host
-from chyves.backend.snapshots import Snapshot
-from chyves.errors import Conflict, NotFound
-from chyves.model import layout
-
-KEPT = ("", ".config", "logs")
-"""What of a guest does not go back: its properties, which say so, and its logs."""
+from chyves.errors import NotFound
 
 
 class Reversion(NamedTuple):
@@ -40,37 +35,16 @@ def look(host: Host, pool: str, guest: str, label: str) -> Reversion:
 
     Raises NotFound if there is no such snapshot, Conflict if newer ones would be lost.
     """
-    root = layout.guest_dataset(pool, guest)
-    taken = snapshots.taken(host, [root])
-    own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
-    newest = layout.newest_label(own)
-    if not (own if label else newest):
+    history = snapshots.history(host, pool, guest)
+    if not (history.labels if label else history.newest):
         raise NotFound(
             f"{guest} has no snapshot to go back to",
             hint=f"chyves {guest} snapshot, or: chyves {guest} set revert_to_snapshot_method=off",
         )
-    label = label or newest
-    if label not in own:
+    label = label or history.newest
+    if label not in history.labels:
         raise NotFound(
             f"no such snapshot: {guest}{label}",
             hint=f"chyves {guest} set revert_to_snapshot=@<name>; chyves {guest} snapshot list",
         )
-    return Reversion(label, _targets(taken, root, label))
-
-
-def _targets(taken: Sequence[Snapshot], root: str, label: str) -> list[str]:
-    """Return the snapshots of the disks; one that was added since is left as it is."""
-    targets = []
-    for dataset in dict.fromkeys(snapshot.dataset for snapshot in taken):
-        if dataset.removeprefix(root).lstrip("/") in KEPT:
-            continue
-        labels = [snapshot.label for snapshot in taken if snapshot.dataset == dataset]
-        if label not in labels:
-            continue
-        if newer := labels[labels.index(label) + 1 :]:
-            raise Conflict(
-                f"{dataset} has snapshots newer than {label}: {', '.join(newer)}",
-                hint="delete them, or let revert_to_snapshot name the newest",
-            )
-        targets.append(dataset + label)
-    return targets
+    return Reversion(label, history.reversion(label))

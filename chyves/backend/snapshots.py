@@ -2,7 +2,6 @@
 """Snapshots: taken, gone back to, held, destroyed, cloned and copied."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from chyves.backend.host import Host
 from chyves.backend.run import Progress
@@ -10,25 +9,8 @@ from chyves.backend.zfs import is_planned_away, wait_for_nodes
 from chyves.backend.zfsacts import change, do, options_of, understand
 from chyves.backend.zfscore import Core
 from chyves.errors import NotFound
-
-
-class Snapshot(NamedTuple):
-    """A snapshot; ``used`` in bytes, ``created`` in seconds since the epoch."""
-
-    name: str
-    used: int
-    created: int
-    holds: int
-    clones: tuple[str, ...]
-
-    @property
-    def dataset(self) -> str:
-        return self.name.partition("@")[0]
-
-    @property
-    def label(self) -> str:
-        """The name behind the dataset's, with its ``@``."""
-        return "@" + self.name.partition("@")[2]
+from chyves.model import layout
+from chyves.model.history import History, Snapshot
 
 
 def taken(host: Host, roots: Sequence[str]) -> list[Snapshot]:
@@ -45,6 +27,12 @@ def taken(host: Host, roots: Sequence[str]) -> list[Snapshot]:
         )
         found.append(Snapshot(name, int(used), int(created), int(holds), dependants))
     return found
+
+
+def history(host: Host, pool: str, guest: str) -> History:
+    """Return the snapshots of a guest."""
+    root = layout.guest_dataset(pool, guest)
+    return History(guest, root, tuple(taken(host, [root])))
 
 
 def sizes_of_copies(host: Host, root: str, label: str = "") -> dict[str, int]:

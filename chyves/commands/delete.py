@@ -9,12 +9,12 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, snapshots, store, zfs
 from chyves.backend.inventory import Inventory
-from chyves.backend.snapshots import Snapshot
 from chyves.commands import leftovers
 from chyves.commands.options import Changing, argument
-from chyves.errors import Busy, ChyvesError, Conflict, Invalid
+from chyves.errors import ChyvesError, Conflict, Invalid
 from chyves.model import boot, layout, places
 from chyves.model.guest import Guest
+from chyves.model.history import refuse_held
 from chyves.model.selector import ALL, BOOT, is_guest_name
 
 
@@ -135,14 +135,6 @@ def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
     if others:
         raise Conflict(f"others are cloned from it: {', '.join(_owners(others))}", hint=hint)
     refuse_held(taken)
-
-
-def refuse_held(taken: Sequence[Snapshot]) -> None:
-    """Raise Busy if one of the snapshots is held."""
-    held = [snapshot.name for snapshot in taken if snapshot.holds]
-    if held:
-        said = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'} held"
-        raise Busy(said, hint=f"zfs holds {held[0]}")
 
 
 def _owners(datasets: Sequence[str]) -> list[str]:

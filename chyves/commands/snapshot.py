@@ -10,17 +10,15 @@ import click
 from chyves.app import App
 from chyves.backend import guests, locks, numbers, snapshots, store, zfs
 from chyves.backend.inventory import Inventory
-from chyves.backend.snapshots import Snapshot
 from chyves.commands import disk
-from chyves.commands.delete import refuse_held
 from chyves.commands.options import Mixed, argument
-from chyves.errors import Conflict, Invalid, NotFound
+from chyves.errors import Conflict, Invalid
 from chyves.model import kinds, layout, network, places
 from chyves.model.guest import Guest
+from chyves.model.history import LIVE, Snapshot, by_dataset, refuse_needed
 from chyves.model.numbers import claims
 
 AUTO_NAME = "@chyves-auto-named-snapshot-%Y%m%d-%H%M.%S"
-LIVE = "-LIVE-SYSTEM"
 
 
 @click.command("snapshot", cls=Mixed)
@@ -138,10 +136,9 @@ def roll_back(app: App, label: str) -> None:
     guest = inventory.single(app.selector)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         guests.require_down(app.host, guest.name, "roll back")
-        root = layout.guest_dataset(guest.pool, guest.name)
-        taken = snapshots.taken(app.host, [root])
-        label = _label(guest.name, root, taken, label)
-        targets, lost, orphans = _plan_rollback(root, taken, label)
+        history = snapshots.history(app.host, guest.pool, guest.name)
+        root, label = history.root, history.label(label)
+        targets, lost, orphans = history.rollback(label)
         restored = {target.dataset for target in targets}
         brings_properties = f"{root}/.config" in restored
         if brings_properties:
@@ -154,7 +151,7 @@ def roll_back(app: App, label: str) -> None:
         app.output.confirm(f"Roll {guest.name} back to {label}?")
         before = _begin_rollback(app, guest, label)
         app.report.touched()
-        for own in _by_dataset(orphans).values():
+        for own in by_dataset(orphans).values():
             _destroy_listed(app, own)
         for target in targets:
             if target.dataset == f"{root}/logs":
@@ -190,13 +187,6 @@ def _destroy_listed(app: App, doomed: Sequence[Snapshot]) -> None:
     snapshots.destroy(app.host, f"{doomed[0].dataset}@{labels}", names)
 
 
-def _by_dataset(taken: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:
-    found: dict[str, list[Snapshot]] = {}
-    for snapshot in taken:
-        found.setdefault(snapshot.dataset, []).append(snapshot)
-    return found
-
-
 def _begin_rollback(app: App, guest: Guest, label: str) -> tuple[str, ...]:
     """Mark the guest, and return the interfaces and unique numbers that it had before this
     rollback, or before the one that was killed and is run again now."""
@@ -217,48 +207,16 @@ def _added_since(inventory: Inventory, root: str, known: Collection[str]) -> lis
     return sorted(name for name in below if name not in known and name != f"{root}/logs")
 
 
-def _plan_rollback(
-    root: str, taken: Sequence[Snapshot], label: str
-) -> tuple[list[Snapshot], list[Snapshot], list[Snapshot]]:
-    """Return the snapshots to go back to, properties last, the newer ones that go with that, and
-    those of datasets that are newer themselves, which would be left of snapshots that go.
-
-    Raises Conflict or Busy if one of those that go has clones or is held.
-    """
-    targets, lost, orphans = [], [], []
-    by_dataset = _by_dataset(taken)
-    labels = [snapshot.label for snapshot in by_dataset[root]]
-    gone = set(labels[labels.index(label) + 1 :])
-    for own in by_dataset.values():
-        place = next((i for i, s in enumerate(own) if s.label == label), None)
-        if place is None:
-            orphans += [snapshot for snapshot in own if snapshot.label in gone]
-            continue
-        targets.append(own[place])
-        lost += own[place + 1 :]
-    _refuse_if_needed([*lost, *orphans])
-    targets.sort(key=lambda snapshot: snapshot.dataset == f"{root}/.config")
-    return targets, lost, orphans
-
-
-def _refuse_if_needed(lost: Sequence[Snapshot]) -> None:
-    needed = [snapshot for snapshot in lost if snapshot.clones]
-    if needed:
-        cloned = (f"{one.name} has clones: {', '.join(one.clones)}" for one in needed)
-        raise Conflict("; ".join(cloned), hint="delete the clones first")
-    refuse_held(lost)
-
-
 def delete(app: App, label: str) -> None:
     """Delete a snapshot, or a range of them, of a guest with all its datasets."""
     guest = _current(app).single(app.selector)
     with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
         root = layout.guest_dataset(guest.pool, guest.name)
         guests.require_whole(guest.name, zfs.dataset(app.host, root))
-        taken = snapshots.taken(app.host, [root])
-        label = label or _label(guest.name, root, taken, "")
-        doomed = _doomed(guest.name, root, taken, label)
-        _refuse_if_needed(doomed)
+        history = snapshots.history(app.host, guest.pool, guest.name)
+        label = label or history.label("")
+        doomed = history.named(label)
+        refuse_needed(doomed)
         labels = list(dict.fromkeys(snapshot.label for snapshot in doomed))
         # By their names: a range skips the datasets that lack its first snapshot.
         named = f"{root}@{','.join(name[1:] for name in labels)}"
@@ -270,53 +228,6 @@ def delete(app: App, label: str) -> None:
         app.report.done(
             guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
         )
-
-
-def _doomed(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> list[Snapshot]:
-    """Return the snapshots that one word, or several with commas between, name behind an ``@``."""
-    if not label.startswith("@"):
-        kinds.snapshot_label(label)
-    names: set[str] = set()
-    for word in label.removeprefix("@").split(","):
-        names |= set(_named(guest, root, taken, word))
-    return [snapshot for snapshot in taken if snapshot.label[1:] in names]
-
-
-def _named(guest: str, root: str, taken: Sequence[Snapshot], word: str) -> list[str]:
-    """Return the names that ``a`` stands for, which a disk may have alone, or ``a%b``, ``a%``,
-    ``%b`` or ``%`` of the guest as a whole. Raises Invalid, NotFound."""
-    first, percent, last = word.partition("%")
-    known = [one.label[1:] for one in taken if not percent or one.dataset == root]
-    for end in filter(None, (first, last)) if percent else (first,):
-        if kinds.snapshot_label(f"@{end}")[1:] not in known:
-            raise _unknown(guest, f"@{end}", [f"@{name}" for name in known])
-    if not percent:
-        return [first]
-    low = known.index(first) if first else 0
-    high = known.index(last) if last else len(known) - 1
-    if not known[low : high + 1]:
-        raise NotFound(f"no snapshots of {guest} in @{word}", hint=f"chyves {guest} snapshot list")
-    return known[low : high + 1]
-
-
-def _label(guest: str, root: str, taken: Sequence[Snapshot], label: str) -> str:
-    """Return the label that was given if the guest has it, or that of its newest snapshot; one that
-    is only there for clones has to be named."""
-    own = [snapshot.label for snapshot in taken if snapshot.dataset == root]
-    newest = layout.newest_label(own)
-    if not (own if label else newest):
-        raise NotFound(f"{guest} has no snapshots", hint=f"chyves {guest} snapshot takes one")
-    if not label:
-        return newest
-    if kinds.snapshot_label(label) not in own:
-        raise _unknown(guest, label, own)
-    return label
-
-
-def _unknown(guest: str, label: str, known: Sequence[str]) -> NotFound:
-    live = f"{label}{LIVE}"
-    hint = f"there is {live}: it ran" if live in known else f"chyves {guest} snapshot list"
-    return NotFound(f"no such snapshot: {guest}{label}", hint=hint)
 
 
 def _current(app: App) -> Inventory:

@@ -12,8 +12,8 @@ import pytest
 
 from chyves.backend import snapshots, survey
 from chyves.backend.host import Host
-from chyves.backend.snapshots import Snapshot
 from chyves.errors import Exit
+from chyves.model.history import Snapshot
 from chyves.simulator import faults
 from tests.cli.conftest import Chyves
 from tests.cli.plans import guest_runs

@@ -10,7 +10,7 @@ from chyves.errors import Conflict, Invalid, NotFound, Precondition
 from chyves.model import layout, places
 from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest, boot_order, members, named_twice
-from chyves.model.selector import ALL, BOOT, GROUP, parse_selector
+from chyves.model.selector import ALL, BOOT, GROUP, is_guest_name, parse_selector
 
 NUMBERED = re.compile(r"disk[0-9]{1,5}")
 """What volumes are called that chyves makes for guests."""
@@ -204,6 +204,11 @@ class Inventory(NamedTuple):
         words = set(selector.split(","))
         lost = words & {guest.name for guest in self.unreadable}
         return lost if words - lost else set()
+
+    def nobody(self, selector: str) -> list[str]:
+        """Return the names that a selector says and no guest has, readable or not."""
+        known = {*self.names, *(guest.name for guest in self.unreadable), ALL, BOOT}
+        return [name for name in selector.split(",") if is_guest_name(name) and name not in known]
 
     def names_in(self, selector: str) -> list[str]:
         """Return the names that a selector means. Raises NotFound, Invalid."""

@@ -15,7 +15,6 @@ from chyves.errors import ChyvesError, Conflict, Invalid
 from chyves.model import boot, layout, places
 from chyves.model.guest import Guest
 from chyves.model.history import refuse_held
-from chyves.model.selector import ALL, BOOT, is_guest_name
 
 
 @click.command("delete", cls=Changing)
@@ -43,19 +42,18 @@ def delete(app: App, how: str | None) -> None:
 def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Guest]:
     """Return the guests that are named. Those whose delete was finished just now are done; one that
     is no guest, as when a line that was killed is said again, keeps no other from its turn."""
-    names = app.selector.split(",")
-    done = [name for name in names if name in finished and name not in inventory.names]
+    gone = inventory.nobody(app.selector)
+    done = [name for name in gone if name in finished]
     for name in done:
         app.report.done(name, "deleted")
-    left = [name for name in names if name not in done]
-    known = {*inventory.names, *(guest.name for guest in inventory.unreadable)}
-    gone = [name for name in left if is_guest_name(name) and name not in {*known, ALL, BOOT}]
-    rest = [name for name in left if name not in gone]
+    rest = [word for word in app.selector.split(",") if word not in gone]
     if not any(rest):
-        return inventory.select(",".join(left)) if left else []
+        unknown = [name for name in gone if name not in done]
+        return inventory.select(",".join(unknown)) if unknown else []
     for name in gone:
-        with app.report.item(name):
-            inventory.guest(name)
+        if name not in done:
+            with app.report.item(name):
+                inventory.guest(name)
     return inventory.select(",".join(rest))
 
 

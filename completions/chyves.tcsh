@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # source this file in ~/.tcshrc
 complete chyves \
-    'p/1/`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; chyves -q -H list | cut -f 1; chyves -q -H list groups | cut -f 1 | sed s,^,:,`/' \
+    'n/--simulate/d/' \
+    'p@1@`echo all defaults global rcboot dataset debug dev firmware help host info iso list network upgrade version; sh -c "chyves -q -H list 2>/dev/null" | cut -f 1; sh -c "chyves -q -H list groups 2>/dev/null" | cut -f 1 | sed s,^,:,`@' \
     'n/console/(reset tmux vnc)/' \
     'n/dataset/(primary)/' \
     'n/delete/(force keepnet)/' \
@@ -15,5 +16,5 @@ complete chyves \
     'n/snapshot/(delete list rollback)/' \
     'n/stop/(force)/' \
     'n/upgrade/(check dev master)/' \
-    'n/start/`chyves -q -H list iso | cut -f 1`/' \
+    'n@start@`sh -c "chyves -q -H list iso 2>/dev/null" | cut -f 1`@' \
     'p/2/(clone console create delete disk get group log move reclaim reload rename run set snapshot start stop unset upgrade wait)/'

@@ -209,13 +209,19 @@ def tcsh() -> str:
         "# SPDX-License-Identifier: BSD-2-Clause",
         "# source this file in ~/.tcshrc",
         "complete chyves \\",
-        f"    'p/1/`echo all defaults global rcboot {top}; chyves -q -H list | cut -f 1; "
-        "chyves -q -H list groups | cut -f 1 | sed s,^,:,`/' \\",
+        "    'n/--simulate/d/' \\",
+        f"    'p@1@`echo all defaults global rcboot {top}; "
+        f"{_names_in_tcsh('list')}; {_names_in_tcsh('list groups')} | sed s,^,:,`@' \\",
         *(f"    'n/{word}/({' '.join(words)})/' \\" for word, words in second.items()),
-        "    'n/start/`chyves -q -H list iso | cut -f 1`/' \\",
+        f"    'n@start@`{_names_in_tcsh('list iso')}`@' \\",
         f"    'p/2/({verbs})/'",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _names_in_tcsh(command: str) -> str:
+    """Return what lists names in tcsh, which has no redirection of the standard error alone."""
+    return f'sh -c "chyves -q -H {command} 2>/dev/null" | cut -f 1'
 
 
 def _second_words() -> dict[str, list[str]]:

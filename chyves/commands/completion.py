@@ -14,7 +14,7 @@ from chyves.commands.forms import entries_of, next_tokens
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS
 from chyves.model import layout, places
 from chyves.model.properties import SHARED, Scope, find, known_names, settable
-from chyves.model.selector import ALL, BOOT, GROUP
+from chyves.model.selector import ALL, BOOT, GROUP, is_selector
 
 LIST = "[,...]"
 """Ends what may be a list with commas."""
@@ -26,11 +26,9 @@ def offer(ctx: click.Context, beginning: str) -> list[CompletionItem]:
     """Return what a word of a command that begins so can be, by what the table has in its place."""
     words, command = _typed(ctx), ctx.info_name or ""
     entries = [one for one in entries_of(command) if one.load() is ctx.command]
-    forms = [form for entry in entries for form in entry.synopsis]
+    forms = [form for entry in entries for form in entry.synopsis if _takes(form, ctx.obj.selector)]
     choices = [
-        choice
-        for token in next_tokens(command, forms, words)
-        for choice in (token[1:-1] if token.startswith("[") else token).split("|")
+        choice for token in next_tokens(command, forms, words) for choice in token.split("|")
     ]
     offered = []
     for choice in dict.fromkeys(choices):
@@ -179,13 +177,22 @@ def selectors(app: App, beginning: str) -> list[CompletionItem]:
 
 def verbs(selector: str) -> list[str]:
     """Return the verbs that go with what a line begins with: few do with ``global``."""
-    if selector not in SHARED:
-        return list(GUEST_VERBS)
     return [
         verb
         for verb, entry in GUEST_VERBS.items()
-        if any(selector in form.split()[0].split("|") for form in entry.synopsis)
+        if any(_takes(form, selector) for form in entry.synopsis)
     ]
+
+
+def _takes(form: str, selector: str) -> bool:
+    """Tell whether a form of a command is for what a line begins with; what is for ``all`` is for
+    groups too, and for those that start with the host."""
+    who = form.split()[0].split("|")
+    if selector in (*SHARED, ALL):
+        return selector in who
+    if GROUP in selector or BOOT in selector.split(","):
+        return ALL in who
+    return not is_selector(selector) or f"<guest>{LIST}" in who
 
 
 # -- properties ---------------------------------------------------------------------------------

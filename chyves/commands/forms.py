@@ -2,7 +2,8 @@
 """The forms of a command, as the table has them: which one was meant, and what it lacks."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import Invalid
@@ -32,15 +33,29 @@ def in_hint(command: str, forms: Iterable[str] = ()) -> str:
     return ", or ".join(lines) if len(lines) <= SHOWN else f"chyves help {command}"
 
 
+class Walk(NamedTuple):
+    """How far words go along a form: how many ``fit``, how many of these are ``exact``, its own
+    words and not names in their place, and the ``place`` of the token behind them."""
+
+    fit: int
+    exact: int
+    place: int
+
+    @property
+    def nearness(self) -> tuple[int, int]:
+        return self.fit, self.exact
+
+
 def misunderstood(command: str, words: Sequence[str]) -> Invalid:
     """Return what is wrong with the words behind a command that fit none of its forms: something
     is missing, or a word is not one of those that may stand there."""
     forms = {form: _tokens(command, form) for form in forms_of(command)}
-    nearness = {form: _nearness(tokens, words) for form, tokens in forms.items()}
-    nearest = max(nearness.values(), default=(0, 0))
-    meant = [form for form in forms if nearness[form] == nearest]
+    walks = {form: _walk(tokens, words) for form, tokens in forms.items()}
+    nearest = max((walk.nearness for walk in walks.values()), default=(0, 0))
+    meant = [form for form, walk in walks.items() if walk.nearness == nearest]
     depth = nearest[0]
-    expected = list(dict.fromkeys(t for form in meant for t in forms[form][depth : depth + 1]))
+    nexts = ((forms[form], walks[form].place) for form in meant)
+    expected = list(dict.fromkeys(t for tokens, place in nexts for t in tokens[place : place + 1]))
     said = " ".join([command, *words])
     if depth < len(words) and not expected:
         said = " ".join([command, *words[:depth]])
@@ -61,20 +76,37 @@ def misunderstood(command: str, words: Sequence[str]) -> Invalid:
 
 
 def next_tokens(command: str, forms: Iterable[str], words: Sequence[str]) -> list[str]:
-    """Return what the forms of a command may have behind the words that are there: from each form
-    that these fit, the tokens up to the first that has to be there."""
-    found = []
-    for form in forms:
-        tokens = [token for token in _tokens(command, form) if not token.startswith("[-")]
-        if MORE in tokens:
-            repeated = tokens.index(MORE)
-            tokens[repeated:] = [tokens[repeated - 1]] * len(words)
-        if _matching(tokens, words) == len(words):
-            for token in tokens[len(words) :]:
-                found.append(token)
-                if not token.startswith("["):
-                    break
-    return found
+    """Return what may stand behind the words that are there, without brackets: from each form that
+    these fit, the tokens up to the first that has to be there. Of these forms those count that have
+    the most of the words as their own: ``bridge0`` is a bridge, not a guest."""
+    tokens = [
+        [token for token in _tokens(command, form) if not token.startswith("[-")] for form in forms
+    ]
+    walks = [(one, _walk(one, words)) for one in tokens]
+    fitting = [(one, walk) for one, walk in walks if walk.fit == len(words)]
+    exact = max((walk.exact for _, walk in fitting), default=0)
+    return [
+        token
+        for one, walk in fitting
+        if walk.exact == exact
+        for token in _possible(one, walk.place)
+    ]
+
+
+def _possible(tokens: Sequence[str], place: int) -> Iterator[str]:
+    """Yield the tokens from a place on to the first that has to be there, without brackets."""
+    for index in range(place, len(tokens)):
+        yield _bare(tokens[index - 1 if tokens[index].startswith(MORE) else index])
+        if not tokens[index].startswith("["):
+            break
+
+
+def _bare(token: str) -> str:
+    """Return a token without the brackets around it: ``[<iso>]``, or the first of several."""
+    if not token.startswith("["):
+        return token
+    inner = token[1:]
+    return inner.removesuffix("]") if inner.count("]") > inner.count("[") else inner
 
 
 def _tokens(command: str, form: str) -> list[str]:
@@ -83,25 +115,30 @@ def _tokens(command: str, form: str) -> list[str]:
     return words[words.index(command) + 1 :]
 
 
-def _nearness(tokens: Sequence[str], words: Sequence[str]) -> tuple[int, int]:
-    """Return how many words fit a form, from the first on, and how many of these fit nothing but
-    its own words."""
-    depth = _matching(tokens, words)
-    return depth, sum("<" not in token for token in tokens[:depth])
-
-
-def _matching(tokens: Sequence[str], words: Sequence[str]) -> int:
-    """Return how many words fit a form, from the first on."""
-    depth = 0
-    for token, word in zip(tokens, words, strict=False):
-        if not _fits(token, word):
+def _walk(tokens: Sequence[str], words: Sequence[str]) -> Walk:
+    fit = exact = place = 0
+    for word in words:
+        if tokens[place : place + 1] and tokens[place].startswith(MORE):
+            if _fits(tokens[place - 1], word):
+                fit += 1
+                continue
+            place += 1
+        if place == len(tokens) or not _fits(tokens[place], word):
             break
-        depth += 1
-    return depth
+        fit += 1
+        exact += _is_own(tokens[place], word)
+        place += 1
+    return Walk(fit, exact, place)
 
 
 def _fits(token: str, word: str) -> bool:
-    if token.startswith("[") or "<" in token:
-        return True
-    patterns = (re.sub(r"\\\{.*", ".+", re.escape(choice)) for choice in token.split("|"))
+    if "=" in token:
+        return "=" in word
+    return token.startswith("[") or "<" in token or _is_own(token, word)
+
+
+def _is_own(token: str, word: str) -> bool:
+    """Tell whether a word is one of the words of a token, and not a name in its place."""
+    choices = (choice for choice in _bare(token).split("|") if "<" not in choice)
+    patterns = (re.sub(r"\\\{.*", ".+", re.escape(choice)) for choice in choices)
     return any(re.fullmatch(pattern, word) for pattern in patterns)

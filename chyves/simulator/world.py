@@ -84,7 +84,13 @@ class World:
                 f"no such simulated release: {machine.release}",
                 hint=f"known: {', '.join(RELEASES)}",
             )
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(
+                f"no host can be simulated in {directory}: {error.strerror}",
+                hint="name a folder that is empty or can be made",
+            ) from None
         if (directory / "machine.json").exists():
             raise Invalid(f"{directory} is a simulated host already")
         if any(directory.iterdir()):

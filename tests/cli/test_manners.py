@@ -2,6 +2,7 @@
 """How chyves answers who does not know what to type."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,15 @@ def test_nothing_is_no_simulated_host(capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["--simulate", "", "list"]) == Exit.USAGE
     said = capsys.readouterr().err
     assert said.startswith("chyves: Invalid value for '--simulate': no directory is named\n")
+
+
+def test_a_simulated_host_needs_a_folder_that_can_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "host"
+    assert run(["--simulate", str(below), "list"]) == Exit.USAGE
+    assert capsys.readouterr().err == (
+        f"chyves: no host can be simulated in {below}: Not a directory\n"
+        "hint: name a folder that is empty or can be made\n"
+    )

@@ -122,6 +122,7 @@ def tcsh(host: dict[str, str], tmp_path: Path) -> Iterator[int]:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
+        os.mkdir("somewhere")
         os.execve(program, ["tcsh", "-f"], {**host, "TERM": "xterm"})
     try:
         os.write(terminal, f"set prompt='ready> '; source {_script('tcsh')}\n".encode())
@@ -147,9 +148,18 @@ def _read_until(terminal: int, wanted: str) -> str:
         ("chyves bo\t get serial\r", "nmdm51"),
         ("chyves bob ge\t serial\r", "nmdm51"),
         ("chyves :te\t get serial\r", "nmdm51"),
+        ("chyves bob start nul\t", "null.iso "),
+        ("chyves --simulate somew\t", "somewhere/"),
     ],
 )
 def test_tcsh_completes(tcsh: int, typed: str, wanted: str) -> None:
     _read_until(tcsh, "\nready> ")
     os.write(tcsh, typed.encode())
     _read_until(tcsh, wanted)
+
+
+def test_tcsh_is_told_nothing_where_there_are_no_guests(tcsh: int) -> None:
+    _read_until(tcsh, "\nready> ")
+    os.write(tcsh, f"setenv CHYVES_SIMULATE {_script('tcsh')}\rchyves bo\t".encode())
+    seen = _read_until(tcsh, "\a")
+    assert "chyves:" not in seen

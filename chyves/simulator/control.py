@@ -11,7 +11,9 @@ from chyves.simulator.net import interfaces
 from chyves.simulator.programs import execute_captured
 from chyves.simulator.reboot import reboot
 from chyves.simulator.world import RELEASES, Machine, World
-from chyves.simulator.zfs.space import BALLAST
+
+BALLAST = "ballast"
+"""Dataset directly in a pool that takes all its room."""
 
 
 def main(directory: Path, word: str, arguments: list[str]) -> int:

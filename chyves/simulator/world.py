@@ -74,6 +74,7 @@ class World:
                 hint=f"make one with: {sys.executable} -m chyves.simulator {directory} make",
             ) from None
         self.machine = Machine(**{**record, "nics": tuple(record["nics"])})
+        self.seen_roomy: dict[str, float] = {}
 
     @classmethod
     def make(cls, directory: Path, machine: Machine | None = None) -> "World":

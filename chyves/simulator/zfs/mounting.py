@@ -10,7 +10,7 @@ from chyves.simulator.zfs import contents, names
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError
 from chyves.simulator.zfs.moves import Moves
-from chyves.simulator.zfs.space import BALLAST, Space
+from chyves.simulator.zfs.space import available
 
 _FOLDER = 128 << 10
 """So many bytes at least ZFS reserves for the time in which a folder is made (OpenZFS 2.1: none is
@@ -65,10 +65,7 @@ def _no_folder(datasets: Datasets, path: str) -> str:
 def has_no_room_for_folders(datasets: Datasets, name: str) -> bool:
     """Tell whether a filesystem is too full for a folder. Since OpenZFS 2.2 there is still room
     for one where reservations have taken all."""
-    pool = names.pool_of(name)
-    if datasets.major > 13 or f"{pool}/{BALLAST}" not in datasets:
-        return False
-    return Space(datasets).available(name) < _FOLDER
+    return datasets.major <= 13 and available(datasets, name) < _FOLDER
 
 
 def unmount(datasets: Datasets, moves: Moves, name: str, *, force: bool = False) -> None:

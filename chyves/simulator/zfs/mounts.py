@@ -7,7 +7,7 @@ from pathlib import Path
 from chyves.simulator.world import World
 from chyves.simulator.zfs import contents
 from chyves.simulator.zfs.datasets import Datasets
-from chyves.simulator.zfs.space import BALLAST, Space
+from chyves.simulator.zfs.space import available
 
 
 def is_read_only(world: World, absolute_path: str) -> bool:
@@ -24,9 +24,7 @@ def is_full(world: World, absolute_path: str) -> bool:
     with world.reading():
         datasets = Datasets(world)
         name = _dataset(datasets, absolute_path)
-        if f"{name.partition('/')[0]}/{BALLAST}" not in datasets:
-            return False
-        return Space(datasets).available(name) == 0
+        return bool(name) and available(datasets, name) == 0
 
 
 def within_snapshot(world: World, absolute_path: str) -> Path:

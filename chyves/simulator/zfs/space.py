@@ -16,10 +16,6 @@ from chyves.simulator.zfs import contents, names
 from chyves.simulator.zfs.contents import Measure
 from chyves.simulator.zfs.datasets import Datasets
 
-BALLAST = "ballast"
-"""Dataset directly in a pool that takes all its room, on order. Only then is room looked for before
-a file is written: to measure a pool takes time."""
-
 POOL_METADATA = 81408
 """What a fresh pool uses besides its root filesystem (OpenZFS 2.1.9)."""
 
@@ -211,6 +207,19 @@ def has_room(datasets: Datasets, parent: str, amount: int) -> bool:
         estimate = [space.used(pool) + amount, time.time()]
         datasets.pools[pool] = {**record, "estimate": estimate}
     return amount <= room
+
+
+def available(datasets: Datasets, name: str) -> int:
+    """Return what a dataset has left; of a large pool with plenty of room it is known for some
+    seconds that it has that."""
+    pool = names.pool_of(name)
+    seen = datasets.world.seen_roomy.get(pool, -_ESTIMATE_SECONDS)
+    if len(datasets.table) > _FEW and time.monotonic() - seen < _ESTIMATE_SECONDS:
+        return int(datasets.pools[pool]["size"])
+    space = Space(datasets)
+    if 4 * space.used(pool) < 3 * datasets.pools[pool]["size"]:
+        datasets.world.seen_roomy[pool] = time.monotonic()
+    return space.available(name)
 
 
 def _is_limited(datasets: Datasets, name: str) -> bool:

@@ -132,7 +132,7 @@ def check(datasets: Datasets, name: str, begin: stream.Record, *, force: bool) -
     if name not in datasets:
         raise RefusedError(f"{action}: destination '{name}' does not exist")
     partial = datasets[name].get("partial")
-    if not partial and not force and datasets.major >= 15:
+    if not partial and not force and datasets.major >= 14:
         raise RefusedError(
             f"{action}: Resuming recv on existing destination '{name}'\n"
             "must specify -F to overwrite it"

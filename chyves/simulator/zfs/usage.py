@@ -159,6 +159,9 @@ _POINTERS = """
 For the property list, run: zfs set|get
 
 For the delegated permission list, run: zfs allow|unallow"""
+_POINTERS_SINCE_14 = f"""{_POINTERS}
+
+For further help on a command or topic, run: zfs help [<topic>]"""
 
 
 @cache
@@ -192,7 +195,7 @@ def whole(major: int) -> str:
             *lines,
             "",
             "Each dataset is of the form: pool/[dataset/]*dataset[@name]",
-            _POINTERS,
+            _pointers(major),
         ]
     )
 
@@ -203,7 +206,11 @@ def of_command(major: int, command: str) -> str:
     if command in _SHOWS_PROPERTIES:
         lines += ["", "The following properties are supported:", "", *_property_lines(major)]
         return "\n".join([*lines, _NOTES])
-    return "\n".join([*lines, _POINTERS])
+    return "\n".join([*lines, _pointers(major)])
+
+
+def _pointers(major: int) -> str:
+    return _POINTERS_SINCE_14 if major >= 14 else _POINTERS
 
 
 def _property_lines(major: int) -> Iterator[str]:

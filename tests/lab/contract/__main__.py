@@ -13,7 +13,7 @@ def main(scenarios: list[str]) -> int:
         for scenario, real in load_recorded(openzfs).items():
             if scenarios and scenario not in scenarios:
                 continue
-            for said in disagreements(real, simulate(scenario, freebsd)):
+            for said in disagreements(real, simulate(scenario, freebsd), freebsd):
                 found += 1
                 print(f"== {scenario}, FreeBSD {freebsd}, OpenZFS {openzfs}\n{said}\n")
     print(f"{found} answers differ")

@@ -80,6 +80,64 @@ MISTAKES = {
         "[name]",
         "one_and_many_at_once",
     ),
+    "a usage that is none": Mistake(
+        "usage.py",
+        'lines = ["usage:", *commands(major)[command]]',
+        'lines = ["usage:", "nonsense"]',
+        "what_cannot_be_created",
+    ),
+    "a word that is not known is not said": Mistake(
+        "listing.py", "word if major >= 14 else '(null)'", "'(null)'", "lists_that_fail"
+    ),
+    "complaints in another order": Mistake(
+        "holding.py",
+        """    for complaint in complaints:
+        io.err(complaint)
+    return 1 if complaints else 0
+
+
+def _find""",
+        """    for complaint in reversed(complaints):
+        io.err(complaint)
+    return 1 if complaints else 0
+
+
+def _find""",
+        "holds",
+    ),
+    "a node for a volume without": Mistake(
+        "nodes.py", 'if mode(datasets, name) == "none" or', "if", "volmode"
+    ),
+    "a node for a volume with its own volmode": Mistake(
+        "nodes.py", "if mode(datasets, name) != inherited:", "if False:", "volmode_of_their_own"
+    ),
+    "a hold more than there are": Mistake(
+        "reading.py",
+        """str(len(datasets[name].get("holds", ())))""",
+        """str(len(datasets[name].get("holds", ())) + 1)""",
+        "holds",
+    ),
+    "a snapshot of another time": Mistake(
+        "reading.py", 'str(datasets[name]["creation"])', '"1700000000"', "what_is_on_a_pool"
+    ),
+    "a snapshot that took nothing": Mistake(
+        "reading.py",
+        "lambda name: str(self.space.written(name))",
+        'lambda name: "5"',
+        "what_snapshots_and_writes_take",
+    ),
+    "a MiB more than is used": Mistake(
+        "reading.py",
+        "lambda name: str(self.space.used(name))",
+        "lambda name: str(self.space.used(name) + (1 << 20))",
+        "what_is_on_a_pool",
+    ),
+    "a full pool has room for a folder": Mistake(
+        "mounting.py",
+        "available(datasets, name) < _FOLDER",
+        "available(datasets, name) < 0",
+        "new_names_on_a_pool_that_is_full",
+    ),
     "sizes are not rounded up": Mistake(
         "creating.py", "-(-size // block) * block", "size", "thick_and_sparse_volumes"
     ),

@@ -75,6 +75,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "",
     ),
     Difference(
+        "a volume created with its own volmode has no node, and 'zfs set volmode' acts a step late",
+        "FreeBSD 13.2: the recorded listings of /dev/zvol with volmode",
+        ("13.2", *NEWER),
+        "nodes|bytes",
+        r"own-mode\b",
+        "late-mode",
+    ),
+    Difference(
         "the usage as a whole is that of the release",
         "zfs_main.c of 2.2.7, 2.3.2 and 2.4.0: other commands, in another order",
         NEWER,

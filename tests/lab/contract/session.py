@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A sitting at a host with one pool, real or simulated, of which everything is written down."""
 
+import hashlib
 import io
 import os
+import random
 import re
 import shlex
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +25,14 @@ POOL_BYTES = 960 << 20
 
 TOKEN = re.compile(r"\b1-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+\b")
 """What ``zfs send -t`` goes on from: another one each time."""
+
+EDGE = 128 << 10
+"""So many bytes from each end of a volume are looked at."""
+
+TIME = re.compile(r"\b1[7-9][0-9]{8}\b")
+
+LATELY = 600
+"""A time that is so many seconds from now, or less, is now."""
 
 STATE = (
     "name,type,origin,volsize,volblocksize,refreservation,reservation,quota,refquota,readonly,"
@@ -70,7 +81,7 @@ class Session(ABC):
         """Run ``zfs`` with the words of a line, and ``more``."""
         code, out, err = self.run(["zfs", *shlex.split(line), *more], b"")
         act = " ".join(["zfs", line, *(word if len(word) < 99 else "..." for word in more)])
-        said = TOKEN.sub("TOKEN", text_of(out))
+        said = TIME.sub(_now, TOKEN.sub("TOKEN", text_of(out)))
         self.steps.append(Step(act, code, said, text_of(err), near))
 
     def send(self, line: str) -> bytes:
@@ -91,29 +102,43 @@ class Session(ABC):
         self.steps.append(Step(f"zfs receive {line}", code, text_of(out), said))
 
     def state(self) -> None:
-        """Note all datasets with the properties that matter, and the nodes of the volumes."""
+        """Note all datasets with the properties that matter, the nodes of the volumes, what is on
+        these, and the files of what is mounted in the pool's folder."""
         self.settle()
         self.zfs(f"list -H -p -r -t all -o {STATE} {POOL}")
         top = self.path(f"/dev/zvol/{POOL}")
         nodes = [path for path in sorted(top.rglob("*")) if not path.is_dir()]
         shown = "".join(f"{path.relative_to(top)}\n" for path in nodes)
         self.steps.append(Step("nodes", out=shown))
+        found = "".join(f"{path.relative_to(top)}: {_on_volume(path)}\n" for path in nodes)
+        self.steps.append(Step("bytes", out=found))
+        top = self.path(f"/{POOL}")
+        kept = [path for path in sorted(top.rglob("*")) if path.is_file()]
+        texts = "".join(f"{path.relative_to(top)}: {_shown(path.read_bytes())}\n" for path in kept)
+        self.steps.append(Step("texts", out=texts))
 
     def write(self, volume: str, offset: int, text: str) -> None:
         """Write to a volume, as soon as its node is there."""
+        self._write(f"write {volume} {offset} {text}", volume, offset, text.encode())
+
+    def _write(self, act: str, volume: str, offset: int, content: bytes) -> None:
         node = self.path(f"/dev/zvol/{volume}")
-        act = f"write {volume} {offset} {text}"
         try:
             self.wait_for(node)
             with node.open("r+b") as device:
                 device.seek(offset)
-                device.write(text.encode())
+                device.write(content)
                 device.flush()
                 os.fsync(device.fileno())
         except OSError as error:
             self.steps.append(Step(act, 1, err=str(error.strerror)))
         else:
             self.steps.append(Step(act))
+
+    def pour(self, volume: str, offset: int, count: int) -> None:
+        """Write bytes that cannot be compressed to a volume."""
+        content = random.Random(offset).randbytes(count)
+        self._write(f"pour {volume} {offset} {count}", volume, offset, content)
 
     def read(self, volume: str, offset: int, count: int) -> None:
         """Read a volume, as soon as its node is there, and nothing that Linux remembers of it."""
@@ -151,6 +176,36 @@ class Session(ABC):
         found = sorted(path for path in self.path(directory).glob("*") if path.is_file())
         text = "".join(f"{path.name}: {path.read_text()}\n" for path in found)
         self.steps.append(Step(f"files {directory}", out=text))
+
+
+def _now(found: re.Match[str]) -> str:
+    return "NOW" if abs(int(found[0]) - time.time()) < LATELY else found[0]
+
+
+def _on_volume(node: Path) -> str:
+    """Return what is at the beginning and at the end of a volume, and nothing that Linux remembers
+    of it; or why it cannot be read."""
+    try:
+        with node.open("rb") as device:
+            os.posix_fadvise(device.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            size = device.seek(0, os.SEEK_END)
+            found = b""
+            for place in (0, max(EDGE, size - EDGE)):
+                device.seek(place)
+                found += device.read(EDGE)
+    except OSError as error:
+        return str(error.strerror)
+    return _shown(found)
+
+
+def _shown(content: bytes) -> str:
+    """Return the pieces of text in content that is zeros for the rest; a digest if it is no text,
+    or long."""
+    pieces = [piece for piece in content.split(b"\0") if piece]
+    text = b" ".join(pieces)
+    if len(text) < 99 and text.isascii():
+        return text.decode()
+    return f"sha256 {hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def text_of(output: bytes) -> str:

@@ -120,6 +120,12 @@ def volmode(host: Session) -> None:
     host.zfs("inherit volmode tank/vm/inherits")
 
 
+def volmode_of_their_own(host: Session) -> None:
+    host.zfs("create -V 8M -o volmode=dev tank/own-mode")
+    host.zfs("create -V 8M tank/late-mode")
+    host.zfs("set volmode=none tank/late-mode")
+
+
 def sizes_of_volumes_change(host: Session) -> None:
     host.zfs("create -V 16M tank/v")
     host.zfs("create -s -V 16M tank/s")

@@ -83,3 +83,22 @@ def thick_volumes_want_room_for_their_snapshots(host: Session) -> None:
     host.zfs("create -V 256M tank/other")
     host.zfs("snapshot tank/v@a")
     host.zfs("get -H -p -o value available tank", near=True)
+
+
+def what_snapshots_and_writes_take(host: Session) -> None:
+    """12 MiB are written, 4 more after a snapshot, and 2 more after another."""
+    host.zfs("create -s -V 32M tank/v")
+    host.pour("tank/v", 0, 12 << 20)
+    host.zfs("snapshot tank/v@a")
+    host.pour("tank/v", 12 << 20, 4 << 20)
+    host.zfs("snapshot tank/v@b")
+    host.pour("tank/v", 16 << 20, 2 << 20)
+    host.zfs("snapshot tank/v@c")
+    listing = "list -H -p -r -t all -o name,used,referenced,written,usedbysnapshots,available"
+    host.zfs(f"{listing} tank/v", near=True)
+    for range_ in ("a", "a%b", "b", "c", "%"):
+        host.zfs(f"destroy -n -v -p tank/v@{range_}", near=True)
+    host.zfs("send -n -P tank/v@c", near=True)
+    host.zfs("send -n -P -i tank/v@a tank/v@c", near=True)
+    host.zfs("destroy tank/v@b")
+    host.zfs(f"{listing} tank/v", near=True)

@@ -4,12 +4,13 @@
 import os
 import shlex
 import subprocess
-import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
-from tests.lab.recipe import Built
+from tests.lab.cache import Built
 
 OUT = "/run/lab"
 """In the machine: a directory that is shared with the caller."""
@@ -22,18 +23,23 @@ FAST = "mitigations=off norandmaps init_on_alloc=0 apparmor=0 audit=0"
 again. With it, and without AVX, commands take a third of the time."""
 
 
+STARTED = "started"
+"""In ``OUT``: a file that is made when the command begins."""
+
+
 class Died(Exception):
-    """The machine ended without its command having ended; the message has its last words."""
+    """The machine ended without its command having ended."""
 
 
 def run(
     built: Built,
     command: Sequence[str],
     *,
+    out: Path,
+    group: int,
     seconds: float,
     memory: str = "3G",
     environment: Mapping[str, str] | None = None,
-    out: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> int:
     """Boot a machine, run a command in it and return its exit code, 124 if it takes too long.
@@ -41,40 +47,50 @@ def run(
     All files of this machine are there at their own paths, and nothing that is written to them
     comes back: only what is written to ``OUT``, which is the directory ``out``. The command runs
     as root in the current directory; each line that it says is given to ``say``. ``memory`` is
-    spelled as QEMU's ``-m`` has it, and holds all that the command writes, pools as well.
+    spelled as QEMU's ``-m`` has it, and holds all that the command writes, pools as well. QEMU
+    joins the process group ``group``. Raises Died, after having said the last words of the kernel.
     """
-    with tempfile.TemporaryDirectory(prefix="chyves-lab-") as directory:
-        shared = out or Path(directory, "out")
-        shared.mkdir(exist_ok=True)
-        (shared / "exit").unlink(missing_ok=True)
-        (shared / "command").write_text(_script(command, environment or {}))
-        messages = Path(directory, "kernel.log")
-        qemu = subprocess.Popen(
-            _qemu(built, shared, messages, memory),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        late = Timer(seconds, qemu.kill)
+    out.mkdir(exist_ok=True)
+    ended, messages = out / "exit", out.with_name(f"{out.name}.kernel")
+    ended.unlink(missing_ok=True)
+    messages.write_text("")
+    (out / "command").write_text(_script(command, environment or {}))
+    start = time.monotonic()
+    qemu = subprocess.Popen(
+        _qemu(built, out, messages, memory),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        process_group=group,
+    )
+    late = Timer(seconds, qemu.kill)
+    late.daemon = True
+    assert qemu.stdout
+    try:
         late.start()
-        with qemu:
-            for line in qemu.stdout or ():
-                say(line.rstrip("\n"))
-        if not late.is_alive():
-            say(f"lab: no end within {seconds:.0f} seconds")
-            return 124
+        for line in qemu.stdout:
+            say(line.rstrip("\n"))
+        qemu.wait()
+    finally:
         late.cancel()
-        try:
-            return int((shared / "exit").read_text())
-        except (OSError, ValueError):
-            said = messages.read_text(errors="replace").splitlines()[-20:]
-            raise Died("\n".join(said)) from None
+        qemu.kill()
+        qemu.stdout.close()
+        code = qemu.wait()
+    with suppress(FileNotFoundError, ValueError):
+        return int(ended.read_text())
+    if time.monotonic() >= start + seconds:
+        say(f"lab: no end within {seconds:.0f} seconds")
+        return 124
+    for line in messages.read_text(errors="replace").splitlines()[-20:]:
+        say(line)
+    raise Died(f"the machine ended before its command; QEMU ended with {code}")
 
 
 def _script(command: Sequence[str], environment: Mapping[str, str]) -> str:
     exports = [f"export {shlex.quote(f'{k}={v}')}" for k, v in environment.items()]
-    return "\n".join([*exports, f"cd {shlex.quote(os.getcwd())}", shlex.join(command), ""])
+    begin = [f": >{OUT}/{STARTED}", *exports, f"cd {shlex.quote(os.getcwd())}"]
+    return "\n".join([*begin, shlex.join(command), ""])
 
 
 def _qemu(built: Built, shared: Path, messages: Path, memory: str) -> list[str]:
@@ -87,7 +103,7 @@ def _qemu(built: Built, shared: Path, messages: Path, memory: str) -> list[str]:
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024"),
         *("-cpu", CPU, "-M", "q35", "-smp", "1", "-m", memory),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-kernel", str(built.kernel), "-initrd", str(built.initramfs)),
+        *("-kernel", str(built.vmlinux), "-initrd", str(built.initramfs)),
         *share("host", Path("/"), read_only),
         *share("lab", built.tree, read_only),
         *share("run", shared, "security_model=none"),

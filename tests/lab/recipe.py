@@ -2,12 +2,9 @@
 """How the lab is built: a Debian kernel, and OpenZFS from the source of Debian's zfs-dkms.
 
 Packages come from the Debian mirror that apt is configured for on this machine, through an apt of
-the lab's own (its lists and sources are in the cache): nothing of the machine is changed.
+the lab's own, whose lists and sources are in a temporary folder: nothing of the machine is changed.
 """
 
-import fcntl
-import gzip
-import hashlib
 import lzma
 import os
 import re
@@ -16,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from tests.lab.processes import Workplace, workplace
 
 HERE = Path(__file__).parent
 
@@ -39,10 +37,12 @@ _NEEDS = {
     "dpkg-deb": "dpkg",
     "gcc-12": "gcc-12",
     "make": "make",
+    "/usr/include/stdio.h": "libc6-dev",
+    "/usr/lib/x86_64-linux-gnu/libelf.so.1": "libelf1",
     "qemu-system-x86_64": "qemu-system-x86",
     "strip": "binutils",
 }
-"""Programs of this machine, and the Debian packages they are in."""
+"""Programs and files of this machine, and the Debian packages they are in."""
 
 _BOOT_MODULES = ("virtio_pci", "9p", "9pnet_virtio", "overlay")
 _MODULES = ("virtio_console", "virtio_rng", "tun", "bridge", "kvm-amd", "kvm-intel")
@@ -52,43 +52,8 @@ class CannotBuild(Exception):
     """This machine cannot build the lab; the message says why, in one line."""
 
 
-class Built(NamedTuple):
-    """What a machine boots: an uncompressed kernel, its initramfs, and a tree laid over ``/``."""
-
-    kernel: Path
-    initramfs: Path
-    tree: Path
-
-
-def cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chyves-lab"
-
-
-def key() -> str:
-    """Name the inputs: what is built is kept until one of them changes."""
-    digest = hashlib.sha256()
-    for source in ("recipe.py", "init.sh", "start.sh", "nodes.c", "warm.c"):
-        digest.update((HERE / source).read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def build(releases: Sequence[str]) -> dict[str, Built]:
-    """Return the parts of these releases, built where the cache has them not.
-
-    Raises CannotBuild; CalledProcessError if a step fails, whose output is in the cache.
-    """
-    home = cache() / key()
-    missing = [release for release in releases if not (home / release / "tree").exists()]
-    if missing:
-        _check_this_machine()
-        with _alone(cache()):
-            _remove_old(home)
-            home.mkdir(exist_ok=True)
-            _build_missing(home, [r for r in missing if not (home / r / "tree").exists()])
-    return {
-        release: Built(home / "vmlinux", home / "initramfs", home / release / "tree")
-        for release in releases
-    }
+class Failed(Exception):
+    """A step of the build failed; the message says which and why, in one line."""
 
 
 def is_debian_12() -> bool:
@@ -98,66 +63,83 @@ def is_debian_12() -> bool:
         return False
 
 
-def _check_this_machine() -> None:
+def check_this_machine() -> None:
+    """Raise CannotBuild where it is plain that nothing can be built."""
     if not is_debian_12():
         raise CannotBuild("the lab is built on Debian 12, from its packages; this is no Debian 12")
-    absent = sorted({package for need, package in _NEEDS.items() if not shutil.which(need)})
+    asked = ("dpkg", "--print-architecture")
+    if (here := subprocess.run(asked, capture_output=True, text=True).stdout.strip()) != "amd64":
+        raise CannotBuild(f"the lab is built on amd64, from its packages; this is {here}")
+    absent = sorted({package for need, package in _NEEDS.items() if not _is_there(need)})
     if absent:
         raise CannotBuild(
             f"to build the lab: apt-get install --no-install-recommends {' '.join(absent)}"
         )
 
 
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _is_there(need: str) -> bool:
+    return Path(need).exists() if need.startswith("/") else shutil.which(need) is not None
 
 
-def _remove_old(home: Path) -> None:
-    for old in home.parent.iterdir():
-        if old.is_dir() and old != home:
-            shutil.rmtree(old)
+def build(home: Path, releases: Sequence[str]) -> None:
+    """Build releases side by side, and move what is finished into ``home``: a folder for each with
+    its kernel, as modules fit no other. What was built from the packages there are now stays.
 
-
-def _build_missing(home: Path, releases: Sequence[str]) -> None:
-    """Build the kernel and releases side by side; what is finished is moved into place."""
-    if not releases:
-        return
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix="work-") as directory:
-        step = _Steps(Path(directory), home, start)
-        step.prepare()
-        with ThreadPoolExecutor(len(releases)) as pool:
-            for built in [pool.submit(step.release, release) for release in releases]:
-                built.result()
-    step.say("ready")
+    Raises CannotBuild; Failed if a step fails, whose output is in ``home``.
+    """
+    with workplace("work-", home) as place:
+        step = _Steps(place, home)
+        step.say("building (several minutes, once)")
+        step.find_packages()
+        due = [release for release in releases if step.is_due(release)]
+        if due:
+            step.prepare()
+        built = [place.pool.submit(step.release, release) for release in due]
+        wait(built)
+        for each in built:
+            each.result()
+        step.say("ready")
 
 
 class _Steps:
     """The steps of a build, in a directory of its own."""
 
-    def __init__(self, work: Path, home: Path, start: float) -> None:
-        self.work = work
+    def __init__(self, place: Workplace, home: Path) -> None:
+        self.work = place.folder
+        self.group = place.group
         self.home = home
-        self.start = start
+        self.start = time.monotonic()
         self.version = ""
 
     def say(self, what: str) -> None:
         print(f"lab: {time.monotonic() - self.start:4.0f} s: {what}", file=sys.stderr, flush=True)
 
-    def run(self, *argv: str, cwd: Path | None = None, log: str = "steps") -> str:
+    def run(
+        self,
+        *argv: str,
+        cwd: Path | None = None,
+        name: str = "",
+        log: str = "steps",
+        failure: type[Exception] = Failed,
+    ) -> str:
         """Run a step and return its output, which the log has if it fails."""
         done = subprocess.run(
-            argv, cwd=cwd or self.work, capture_output=True, text=True, errors="replace"
+            argv,
+            cwd=cwd or self.work,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            process_group=self.group,
         )
         if done.returncode:
-            failed = self.home / f"{log}.log"
-            failed.write_text(f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}")
-            self.say(f"failed: {' '.join(argv[:3])} ...; see {failed}")
-        done.check_returncode()
+            said = f"{done.stdout}\n{done.stderr}".strip() or f"exit {done.returncode}"
+            file = self.home / f"{log}.log"
+            with suppress(OSError):  # a full disk, which is likely why
+                file.write_text(f"$ {' '.join(argv)}\n{said}\n")
+            lines = said.splitlines()
+            why = next((line for line in lines if line.startswith("E: ")), lines[-1])
+            raise failure(f"{name or ' '.join(argv[:3])}: {why} (see {file})")
         return done.stdout
 
     def apt(self, program: str, *argv: str, cwd: Path | None = None) -> str:
@@ -168,9 +150,11 @@ class _Steps:
             "Dir::State::lists": apt / "lists",
             "Dir::Cache": apt / "cache",
             "APT::Sandbox::User": "",
+            "APT::Update::Error-Mode": "any",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return self.run(program, *words, *argv, cwd=cwd)
+        name = f"{program} {argv[0]}"
+        return self.run(program, *words, *argv, cwd=cwd, name=name, failure=CannotBuild)
 
     def unpack(self, target: Path, packages: Sequence[str], suite: str = SUITES["2.1"]) -> None:
         """Download packages and lay their files below ``target``."""
@@ -178,41 +162,61 @@ class _Steps:
         with tempfile.TemporaryDirectory(dir=self.work) as directory:
             self.apt("apt-get", "download", "-q", "-t", suite, *packages, cwd=Path(directory))
             for package in sorted(Path(directory).glob("*.deb")):
-                files = subprocess.Popen(
-                    ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+                self.pipe(
+                    'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink'
+                    " --no-same-owner --exclude=./usr/share/doc --exclude=./usr/share/man",
+                    *(str(package), str(target)),
                 )
-                subprocess.run(
-                    ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(target)]
-                    + ["--exclude=./usr/share/doc", "--exclude=./usr/share/man"],
-                    stdin=files.stdout,
-                    check=True,
-                )
-                if files.wait():
-                    raise CannotBuild(f"{package.name} cannot be unpacked")
 
-    def prepare(self) -> None:
-        """Have the lists of packages, the kernel, what modules are built with, an initramfs."""
-        self.say("building (several minutes, once)")
+    def pipe(self, line: str, *words: str, cwd: Path | None = None) -> None:
+        """Run a line of shell, of which each program has to end well."""
+        self.run("bash", "-o", "pipefail", "-c", line, "bash", *words, cwd=cwd, name=line)
+
+    def find_packages(self) -> None:
+        """Have the lists of packages, and know which kernel there is."""
         self._sources()
         depends = self.apt("apt-cache", "depends", "linux-image-amd64")
         found = re.search(r"Depends: linux-image-([\w.+-]+)", depends)
         if not found:
             raise CannotBuild("apt knows no linux-image-amd64; try: apt-get update")
-        self.version = version = found[1]
-        flavour = version.removesuffix("-amd64")
-        kbuild = f"linux-kbuild-{version.rpartition('.')[0]}"
-        self.unpack(self.work / "kernel", [f"linux-image-{version}"])
-        self.unpack(
-            self.work / "headers",
-            [f"linux-headers-{version}", f"linux-headers-{flavour}-common", kbuild],
-        )
+        self.version = found[1]
+
+    @property
+    def flavour(self) -> str:
+        return self.version.removesuffix("-amd64")
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        kbuild = f"linux-kbuild-{self.version.rpartition('.')[0]}"
+        return f"linux-headers-{self.version}", f"linux-headers-{self.flavour}-common", kbuild
+
+    def is_due(self, release: str) -> bool:
+        """Tell whether a release was not built from the packages that there are now."""
+        try:
+            return (self.home / release / "packages").read_text() != self._packages(release)
+        except FileNotFoundError:
+            return True
+
+    def _packages(self, release: str) -> str:
+        """Name the packages with their versions that a release is built from now."""
+        of_debian = (f"linux-image-{self.version}", *self.headers, *_BESIDES)
+        of_release = ("zfs-dkms", *_OPENZFS, *_LIBRARIES[release])
+        asked = ("apt-get", "download", "--print-uris", "-q", "-t")
+        listed = self.apt(*asked, SUITES["2.1"], *of_debian)
+        listed += self.apt(*asked, SUITES[release], *of_release)
+        return "".join(sorted(f"{name}\n" for name in re.findall(r"(?m)^'\S+' (\S+)", listed)))
+
+    def prepare(self) -> None:
+        """Have the kernel, what modules are built with, and an initramfs."""
+        self.unpack(self.work / "kernel", [f"linux-image-{self.version}"])
+        self.unpack(self.work / "headers", self.headers)
         sources = self.work / "headers" / "usr" / "src"
-        makefile = sources / f"linux-headers-{version}" / "Makefile"
-        makefile.write_text(f"include {sources}/linux-headers-{flavour}-common/Makefile\n")
-        kernel = (self.work / "kernel" / "boot" / f"vmlinuz-{version}").read_bytes()
-        _replace(self.home / "vmlinux", _uncompressed(kernel))
-        _replace(self.home / "initramfs", self._initramfs())
-        self.say(f"kernel {version}")
+        makefile = sources / f"linux-headers-{self.version}" / "Makefile"
+        makefile.write_text(f"include {sources}/linux-headers-{self.flavour}-common/Makefile\n")
+        kernel = (self.work / "kernel" / "boot" / f"vmlinuz-{self.version}").read_bytes()
+        (self.work / "vmlinux").write_bytes(_uncompressed(kernel))
+        self._initramfs()
+        self.say(f"kernel {self.version}")
 
     def _sources(self) -> None:
         """Write the stanza of the lab's apt: the machine's own mirror, with contrib, where ZFS is,
@@ -232,8 +236,8 @@ class _Steps:
         )
         self.apt("apt-get", "update", "-q")
 
-    def _initramfs(self) -> bytes:
-        root = self.work / "initramfs"
+    def _initramfs(self) -> None:
+        root = self.work / "root"
         for name in ("bin", "proc", "sys", "dev", "modules", "host", "lab", "changes", "new"):
             (root / name).mkdir(parents=True)
         shutil.copy(shutil.which("busybox") or "/bin/busybox", root / "bin")
@@ -244,15 +248,8 @@ class _Steps:
         for module in order:
             shutil.copy(module, root / "modules")
         (root / "modules" / "order").write_text("".join(f"{module.name}\n" for module in order))
-        names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
-        archive = subprocess.run(
-            ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"],
-            input=names.encode(),
-            capture_output=True,
-            cwd=root,
-            check=True,
-        ).stdout
-        return gzip.compress(archive, 6)
+        pack = 'find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0 | gzip -6n >"$1"'
+        self.pipe(pack, str(self.work / "initramfs"), cwd=root)
 
     def release(self, release: str) -> None:
         """Build the module of a release, and gather its tools and the kernel's modules."""
@@ -282,19 +279,21 @@ class _Steps:
         library = (str(lab / "warm.so"), str(HERE / "warm.c"))
         self.run(*compiler, "-shared", "-fPIC", "-o", *library)
         self._let_find_libraries(tree)
-        (self.home / release).mkdir(exist_ok=True)
-        tree.rename(self.home / release / "tree")
+        for part in ("vmlinux", "initramfs"):
+            os.link(self.work / part, tree.parent / part)
+        (tree.parent / "packages").write_text(self._packages(release))
+        shutil.rmtree(self.home / release, ignore_errors=True)
+        tree.parent.rename(self.home / release)
         self.say(f"OpenZFS {release}")
 
     def _module(self, release: str) -> list[Path]:
-        source = self.work / release / "source"
+        source = self.work / f"source-{release}"
         self.unpack(source, ["zfs-dkms"], SUITES[release])
         zfs = next((source / "usr" / "src").glob("zfs-*"))
         headers = self.work / "headers" / "usr" / "src"
-        flavour = self.version.removesuffix("-amd64")
         self.run(
             *("nice", "./configure", "-q", "--prefix=/usr", "--with-config=kernel"),
-            f"--with-linux={headers}/linux-headers-{flavour}-common",
+            f"--with-linux={headers}/linux-headers-{self.flavour}-common",
             f"--with-linux-obj={headers}/linux-headers-{self.version}",
             cwd=zfs,
             log=f"configure-{release}",
@@ -359,9 +358,3 @@ def _uncompressed(image: bytes) -> bytes:
     if not elf.startswith(b"\x7fELF"):
         raise CannotBuild("Debian's kernel is compressed in a way that is not known here")
     return elf
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(content)
-    fresh.replace(path)

@@ -4,10 +4,11 @@
 //
 // A request is the arguments, each with a NUL behind it, and with them standard input, output and
 // error as file descriptors. The answers are the pid and, at the end, the exit code, one byte; there
-// is no end after a crash.
+// is no end after a crash. What is longer than LONGEST is not run: -E2BIG is the answer.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +17,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LONGEST = 1 << 16, MOST_WORDS = 4096 };
+// A datagram of more than about 200 KiB cannot be sent anyway.
+enum { LONGEST = 1 << 17 };
 
 typedef int main_t(int, char **, char **);
 
 static main_t *program;
 static char request[LONGEST];
-static char *words[MOST_WORDS];
+static char *words[LONGEST + 1];
 
 static void answer(int code, void *connection)
 {
@@ -33,13 +35,14 @@ static void answer(int code, void *connection)
 		_exit(1);
 }
 
+// Returns how many words the request has, or the error for which it is refused.
 static int take(int connection)
 {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(3 * sizeof(int))];
 	} control;
-	struct iovec part = { request, sizeof(request) - 1 };
+	struct iovec part = { request, sizeof(request) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	int streams[3], count = 0;
@@ -52,8 +55,9 @@ static int take(int connection)
 		dup2(streams[stream], stream);
 		close(streams[stream]);
 	}
-	for (char *word = request; word < request + length && count < MOST_WORDS - 1;
-	    word += strlen(word) + 1)
+	if ((message.msg_flags & MSG_TRUNC) != 0 || request[length - 1] != '\0')
+		return -E2BIG;
+	for (char *word = request; word < request + length; word += strlen(word) + 1)
 		words[count++] = word;
 	return count;
 }
@@ -81,9 +85,9 @@ static int serve(int argc, char **argv, char **environment)
 			signal(SIGCHLD, SIG_DFL);
 			close(listening);
 			int count = take(connection);
-			pid_t self = getpid();
+			pid_t self = count > 0 ? getpid() : count;
 
-			if (write(connection, &self, sizeof(self)) != sizeof(self))
+			if (write(connection, &self, sizeof(self)) != sizeof(self) || count < 0)
 				_exit(1);
 			on_exit(answer, (void *)(long)connection);
 			return program(count, words, environment);

@@ -29,7 +29,8 @@ def run(
     argv: Sequence[str], stdin: bytes = b"", seconds: float = SECONDS
 ) -> tuple[int, bytes, bytes]:
     """Run a program to its end; return its exit code, standard output and error. Raises
-    TimeoutError once it was killed for taking longer than ``seconds``."""
+    TimeoutError once it was killed for taking longer than ``seconds``, another OSError if it could
+    not be started, as for words that are longer than 128 KiB together."""
     streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
     try:
         os.write(streams[0], stdin)
@@ -37,15 +38,20 @@ def run(
         with _connected(argv[0]) as server:
             request = b"".join(os.fsencode(word) + b"\0" for word in argv)
             socket.send_fds(server, [request], streams)
-            code = _ended(server, seconds)
+            code = _ended(server, argv[0], seconds)
         return code, _content(streams[1]), _content(streams[2])
     finally:
         for stream in streams:
             os.close(stream)
 
 
-def _ended(server: socket.socket, seconds: float) -> int:
-    (pid,) = struct.unpack("i", server.recv(LARGEST_ANSWER))
+def _ended(server: socket.socket, program: str, seconds: float) -> int:
+    begun = server.recv(LARGEST_ANSWER)
+    if not begun:
+        raise ChildProcessError(f"{program} ended before it began")
+    (pid,) = struct.unpack("i", begun)
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid), program)
     server.settimeout(seconds)
     try:
         answer = server.recv(LARGEST_ANSWER)

@@ -3,8 +3,8 @@
 ``pytest -p tests.lab.histories`` writes it down, to be put to a real zfs (replay.py).
 
 Each simulated host keeps its history, from when it was made, in a file that is copied with the
-host; it ends where another process asks zfs. What is seen of them is in ``CHYVES_HISTORIES``.
-``CHYVES_RELEASE`` is the release of FreeBSD of hosts whose test wants none.
+host; it ends where another process asks zfs, and says so. What is seen of them is in
+``CHYVES_HISTORIES``. ``CHYVES_RELEASE`` is the release of FreeBSD of hosts whose test wants none.
 """
 
 import io
@@ -29,6 +29,8 @@ from tests.lab.contract.session import Step, text_of
 
 FILE = "history.jsonl"
 
+ANOTHER_PROCESS = "another process asked, or one was killed"
+
 LOOKS = {"get", "holds", "list", "version"}
 """Verbs of zfs and zpool that change nothing."""
 
@@ -38,10 +40,12 @@ Turn = tuple[str, str, int, str]
 
 class History(NamedTuple):
     """All that was asked of a host, from the beginning; ``pools`` are the pools that it was made
-    with, and their sizes in bytes."""
+    with, and their sizes in bytes. ``cut`` tells why it is not known what came after it, if more
+    did."""
 
     pools: dict[str, int]
     steps: tuple[tuple[tuple[str, ...], Step], ...]
+    cut: str = ""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -82,6 +86,8 @@ def _noted(world: World, program: Main, argv: list[str], streams: Io) -> int:
     step = Step(" ".join(argv), code, text_of(out.getvalue()), text_of(err.getvalue()))
     file = world.directory / FILE
     if file.exists() and not _has_all(world, file):
+        with file.open("a") as history:
+            history.write(json.dumps(ANOTHER_PROCESS) + "\n")
         file.unlink()
     if file.exists():
         with file.open("a") as history:
@@ -111,7 +117,7 @@ def gather(directory: Path, target: Path) -> tuple[int, int]:
     found = sorted((read(file.read_text()) for file in directory.iterdir()), key=_asked)
     longest = [
         history
-        for history, following in zip(found, [*found[1:], None], strict=True)
+        for history, following in zip(found, [*found[1:], None], strict=False)
         if following is None or not _begins(following, history)
     ]
     chosen = _cover([_turns(history) for history in longest])
@@ -123,7 +129,7 @@ def gather(directory: Path, target: Path) -> tuple[int, int]:
 def _cover(parts: Sequence[frozenset[Turn]]) -> list[int]:
     """Return the places of a few of the sets that have all members of all of them: each time the
     one with most that is new."""
-    left = set().union(*parts)
+    left: set[Turn] = set().union(*parts)
     heap = [(-len(part), place) for place, part in enumerate(parts)]
     heapify(heap)
     chosen = []
@@ -162,8 +168,11 @@ _NAMES = (
 def read(text: str) -> History:
     """Return a history that was written a line each step, or, by gather(), as one line."""
     first, *lines = [json.loads(line) for line in text.splitlines()]
-    pools, steps = (first, lines) if isinstance(first, dict) else first
-    return History(pools, tuple((tuple(argv), Step(*step)) for argv, step in steps))
+    if isinstance(first, dict):
+        cut = lines.pop() if lines and isinstance(lines[-1], str) else ""
+        first = first, lines, cut
+    pools, steps, cut = first
+    return History(pools, tuple((tuple(argv), Step(*step)) for argv, step in steps), cut)
 
 
 def _asked(history: History) -> tuple[str, list[tuple[str, ...]]]:

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=dash
 # The lab's first process: "/" becomes the machine's "/" (read-only), with the lab's tree and what is
 # changed laid over it in memory.
 b=/bin/busybox

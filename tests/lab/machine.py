@@ -3,6 +3,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ from tests.lab.cache import Built
 
 OUT = "/run/lab"
 """In the machine: a directory that is shared with the caller."""
+
+QEMU = "qemu-system-x86_64"
 
 CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+svm,+npt"
 """Without AVX, which is slow to emulate; with what a guest inside needs."""
@@ -28,7 +31,7 @@ STARTED = "started"
 
 
 class Died(Exception):
-    """The machine ended without its command having ended."""
+    """The machine ended without its command having ended, or cannot be started."""
 
 
 def run(
@@ -50,6 +53,8 @@ def run(
     spelled as QEMU's ``-m`` has it, and holds all that the command writes, pools as well. QEMU
     joins the process group ``group``. Raises Died, after having said the last words of the kernel.
     """
+    if shutil.which(QEMU) is None:
+        raise Died(f"no {QEMU} here: apt-get install --no-install-recommends qemu-system-x86")
     out.mkdir(exist_ok=True)
     ended, messages = out / "exit", out.with_name(f"{out.name}.kernel")
     ended.unlink(missing_ok=True)
@@ -100,7 +105,7 @@ def _qemu(built: Built, shared: Path, messages: Path, memory: str) -> list[str]:
 
     read_only = "security_model=none,readonly=on"
     return [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024"),
+        *(QEMU, "-accel", "tcg,thread=multi,tb-size=1024"),
         *("-cpu", CPU, "-M", "q35", "-smp", "1", "-m", memory),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", str(built.vmlinux), "-initrd", str(built.initramfs)),

@@ -138,7 +138,8 @@ class _Steps:
             with suppress(OSError):  # a full disk, which is likely why
                 file.write_text(f"$ {' '.join(argv)}\n{said}\n")
             lines = said.splitlines()
-            why = next((line for line in lines if line.startswith("E: ")), lines[-1])
+            known = (line for line in lines if re.search(r"^E: |No space left", line))
+            why = next(known, lines[-1])
             raise failure(f"{name or ' '.join(argv[:3])}: {why} (see {file})")
         return done.stdout
 
@@ -163,14 +164,15 @@ class _Steps:
             self.apt("apt-get", "download", "-q", "-t", suite, *packages, cwd=Path(directory))
             for package in sorted(Path(directory).glob("*.deb")):
                 self.pipe(
+                    f"unpacking {package.name}",
                     'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink'
                     " --no-same-owner --exclude=./usr/share/doc --exclude=./usr/share/man",
                     *(str(package), str(target)),
                 )
 
-    def pipe(self, line: str, *words: str, cwd: Path | None = None) -> None:
+    def pipe(self, name: str, line: str, *words: str, cwd: Path | None = None) -> None:
         """Run a line of shell, of which each program has to end well."""
-        self.run("bash", "-o", "pipefail", "-c", line, "bash", *words, cwd=cwd, name=line)
+        self.run("bash", "-o", "pipefail", "-c", line, "bash", *words, cwd=cwd, name=name)
 
     def find_packages(self) -> None:
         """Have the lists of packages, and know which kernel there is."""
@@ -249,7 +251,7 @@ class _Steps:
             shutil.copy(module, root / "modules")
         (root / "modules" / "order").write_text("".join(f"{module.name}\n" for module in order))
         pack = 'find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0 | gzip -6n >"$1"'
-        self.pipe(pack, str(self.work / "initramfs"), cwd=root)
+        self.pipe("packing the initramfs", pack, str(self.work / "initramfs"), cwd=root)
 
     def release(self, release: str) -> None:
         """Build the module of a release, and gather its tools and the kernel's modules."""

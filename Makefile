@@ -61,7 +61,7 @@ lint:
 	@tests/prepare run .venv/bin/lint-imports
 	@tests/prepare run mandoc -T lint -W warning man/chyves.8
 	@tests/prepare run shellcheck -s sh -e SC1091,SC2034,SC3043 rc.d/chyves
-	@tests/prepare run shellcheck tests/prepare .ci/run
+	@tests/prepare run shellcheck tests/prepare .ci/run tests/lab/init.sh tests/lab/start.sh
 
 lab:
 	@tests/prepare lab

@@ -185,7 +185,7 @@ def _replay(built: Built, release: str, out: Path, group: int) -> int:
     shutil.rmtree(seen)
     said = f"{chosen} histories, out of {all_} of simulated hosts of FreeBSD {freebsd}"
     print(f"{release}: {said}", flush=True)
-    return _inside(built, release, (*REPLAY, f"{machine.OUT}/histories.jsonl"), out, group)
+    return _inside(built, release, (*REPLAY, f"{machine.OUT}/histories.jsonl", freebsd), out, group)
 
 
 def record_all(releases: Sequence[str]) -> int:

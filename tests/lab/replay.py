@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""``python -m tests.lab.replay FILE``: put to the real zfs of this machine what tests have asked of
-a simulated one (histories.py), and compare the answers. What only looks, and has been asked before
-with the same past, is not asked again.
+"""``python -m tests.lab.replay FILE RELEASE``: put to the real zfs of this machine what tests have
+asked of that of a simulated FreeBSD (histories.py), and compare the answers. What only looks, and
+has been asked before with the same past, is not asked again.
 
 A history is played until an answer is another, or until its answers depend on what no history has:
 who has a volume or a filesystem open.
@@ -36,9 +36,10 @@ Past = tuple[object, ...]
 
 
 class Replay:
-    """Puts histories to a real zfs."""
+    """Puts histories of simulated hosts of a release of FreeBSD to a real zfs."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: str) -> None:
+        self.release = release
         self.asked = 0
         self.tables = 0
         self.played: Counter[str] = Counter()
@@ -75,7 +76,7 @@ class Replay:
             if argv[1] == "list" and "-H" not in argv and not real.code:
                 self.tables += 1  # for people, of rounded sizes
                 continue
-            if not agrees(_without_sizes(real), _without_sizes(simulated)):
+            if not agrees(_without_sizes(real), _without_sizes(simulated), self.release):
                 answers = [f"$ {real.act}", f"real: {real}", f"not: {simulated}"]
                 return DISAGREES, "\n".join([*done[-8:], *answers])
             if not looks:
@@ -141,8 +142,8 @@ def _destroy(pool: str) -> None:
     (POOLS / pool).unlink()
 
 
-def main(file: str) -> int:
-    replay = Replay()
+def main(file: str, release: str) -> int:
+    replay = Replay(release)
     start = time.monotonic()
     with Path(file).open() as lines:
         for number, line in enumerate(lines, 1):

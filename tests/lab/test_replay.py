@@ -52,7 +52,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
 def played(directory: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     histories = directory / "histories.jsonl"
     gather(directory / "seen", histories)
-    return replay.main(str(histories)), capsys.readouterr().out.splitlines()[-1]
+    return replay.main(str(histories), "14.3"), capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The seam: a Host whose programs, files and processes are simulated."""
 
-import errno
 import io
 import os
 import subprocess
@@ -150,8 +149,6 @@ class SimulatedHost(Host):
         return is_installed(self.world, name)
 
     def may_write(self, path: str) -> None:
-        from chyves.simulator.zfs.mounts import is_full, is_read_only
+        from chyves.simulator.zfs.writing import check
 
-        for refuses, why in ((is_read_only, errno.EROFS), (is_full, errno.ENOSPC)):
-            if refuses(self.world, path):
-                raise OSError(why, os.strerror(why), path)
+        check(self.world, path)

@@ -40,6 +40,8 @@ def zfs_bookmark(world: World, arguments: list[str], io: Io) -> int:
             raise RefusedError(f"{action}: invalid argument")
         if bookmark in datasets:
             raise RefusedError(f"{action}: bookmark exists")
+        if names.pool_of(bookmark) != names.pool_of(source):
+            raise RefusedError(f"{action}: bookmark is in a different pool")
         if names.dataset_of(bookmark) != names.dataset_of(source):
             raise RefusedError(f"{action}: source is not an ancestor of the new bookmark's dataset")
         datasets[bookmark] = {

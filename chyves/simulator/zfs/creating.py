@@ -184,6 +184,8 @@ def create(datasets: Datasets, moves: Moves, name: str, kind: str, given: dict[s
     """Create a filesystem (not mounted yet) or a volume. Raises RefusedError."""
     action = f"cannot create '{name}'"
     names.check(action, name, frozenset({kind}))
+    if names.is_too_deep(name):
+        raise RefusedError(f"{action}: maximum name nesting depth exceeded")
     check_parent(datasets, action, name)
     if name in datasets:
         raise RefusedError(f"{action}: dataset already exists")
@@ -213,12 +215,13 @@ def create(datasets: Datasets, moves: Moves, name: str, kind: str, given: dict[s
 
 def _check_room(datasets: Datasets, action: str, name: str, local: dict[str, str]) -> None:
     """Only ``zfs set`` works out ``refreservation=auto``; for anything new it is more than any pool
-    has."""
+    has. An empty dataset is past no quota, even where there is no room left."""
     refreservation = local.get("refreservation", "0")
     if refreservation == setting.AUTO:
         refreservation = properties.UNLIMITED
     wanted = max(int(refreservation), int(local.get("reservation", 0)))
-    if not has_room(datasets, names.parent_of(name), wanted):
+    charged = names.parent_of(name) if wanted else names.pool_of(name)
+    if not has_room(datasets, charged, wanted):
         raise RefusedError(f"{action}: out of space")
 
 
@@ -275,6 +278,8 @@ def clone(
     kind = source["of"]
     names.check(action, name, frozenset({FILESYSTEM}))
     check_parent(datasets, action, name)
+    if names.is_too_deep(name):
+        raise RefusedError(f"{action}: dataset name is too long")
     block = int(source.get("volblocksize", 0))
     checker = Checker(datasets.major, kind, action, new=True, volblocksize=block)
     local: dict[str, str] = checker.check(given)

@@ -269,7 +269,8 @@ def _destroy_snapshots_of(datasets: Datasets, moves: Moves, wish: Wish, target: 
         return
     if wish.clones:
         clones = [name for snapshot in doomed for name in dependents(datasets, snapshot)]
-        _destroy_all(datasets, moves, Wish(wish.letters - {"v", "p"} | {"r"}), clones)
+        quiet = Wish(wish.letters - {"v", "p"} | {"r"}, complaints=wish.complaints)
+        _destroy_all(datasets, moves, quiet, clones)
     destroy_snapshots(datasets, moves, doomed, defer=wish.defer)
 
 

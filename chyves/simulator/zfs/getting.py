@@ -164,7 +164,11 @@ def _source_kind(value: Value) -> str:
 def _row(reader: Reader, name: str, word: str, value: Value, wish: Wish) -> list[str]:
     cells = {"name": name, "property": word, "value": value.text, "source": value.source}
     if "received" in wish.fields:
-        cells["received"] = reader.received(name, word) or "-" if "#" not in name else "-"
+        prop = properties.find(reader.datasets.major, word)
+        received = reader.received(name, word) if "#" not in name else None
+        if received and prop and not wish.literal:
+            received = reader.humane(prop, received)
+        cells["received"] = received or "-"
     return [cells[field_name] for field_name in wish.fields]
 
 

@@ -13,6 +13,9 @@ from chyves.simulator.zfs.moves import Moves, changing
 from chyves.simulator.zfs.names import DATASETS, SNAPSHOT
 from chyves.simulator.zfs.options import Options
 
+_LONGEST_TAG = 255
+"""Bytes; E2BIG from there on (module/zfs/dsl_userhold.c). On Linux zfs(8) does not end then."""
+
 
 def zfs_hold(world: World, arguments: list[str], io: Io) -> int:
     """``zfs hold``."""
@@ -60,7 +63,13 @@ def _find(datasets: Datasets, target: str, recursive: bool) -> list[str]:
 def _hold(datasets: Datasets, target: str, snapshots: list[str], tag: str) -> None:
     if not snapshots:
         raise RefusedError(f"cannot hold snapshot '{target}': {MISSING}")
+    if not tag:
+        raise RefusedError("cannot hold: operation not applicable to datasets of this type")
     held = [each for each in snapshots if tag in datasets[each].get("holds", {})]
+    if len(tag.encode(errors="surrogateescape")) > _LONGEST_TAG:
+        raise RefusedError(
+            "\n".join(f"cannot hold snapshot '{each}': tag too long" for each in snapshots)
+        )
     if held:
         why = "tag already exists on this dataset"
         raise RefusedError("\n".join(f"cannot hold snapshot '{each}': {why}" for each in held))

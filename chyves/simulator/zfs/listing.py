@@ -139,7 +139,7 @@ def from_path(datasets: Datasets, argument: str) -> str:
     while path and path not in mounts:
         path = path.rpartition("/")[0]
     if not path:
-        raise RefusedError(f"cannot open '{argument}': not a ZFS filesystem")
+        raise RefusedError(f"'{argument}': not a ZFS filesystem")
     return mounts[path]
 
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Mounting and unmounting: a filesystem's content moves to its mountpoint and back."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chyves.simulator.opened import holders
-from chyves.simulator.zfs import contents, names
+from chyves.simulator.zfs import contents, names, writing
 from chyves.simulator.zfs.datasets import Datasets
 from chyves.simulator.zfs.errors import RefusedError
 from chyves.simulator.zfs.moves import Moves
-from chyves.simulator.zfs.space import available
+from chyves.simulator.zfs.space import available, is_limited
 
 _FOLDER = 128 << 10
 """So many bytes at least ZFS reserves for the time in which a folder is made (OpenZFS 2.1: none is
@@ -59,13 +60,16 @@ def _no_folder(datasets: Datasets, path: str) -> str:
     name = mounts.get(above)
     if name and datasets.value(name, "readonly") == "on":
         return "Read-only file system"
-    return "No space left on device" if name and has_no_room_for_folders(datasets, name) else ""
+    return no_room_for_folders(datasets, name) if name else ""
 
 
-def has_no_room_for_folders(datasets: Datasets, name: str) -> bool:
-    """Tell whether a filesystem is too full for a folder. Since OpenZFS 2.2 there is still room
-    for one where reservations have taken all."""
-    return datasets.major <= 13 and available(datasets, name) < _FOLDER
+def no_room_for_folders(datasets: Datasets, name: str) -> str:
+    """Return why a filesystem is too full for a folder, if it is. Since OpenZFS 2.2 there is still
+    room for one where reservations have taken all."""
+    if is_limited(datasets, name) and writing.full(datasets, name) == errno.EDQUOT:
+        return "Disc quota exceeded"
+    full = datasets.major <= 13 and available(datasets, name) < _FOLDER
+    return "No space left on device" if full else ""
 
 
 def unmount(datasets: Datasets, moves: Moves, name: str, *, force: bool = False) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from chyves.simulator.world import World
 from chyves.simulator.zfs import contents
 from chyves.simulator.zfs.datasets import Datasets
-from chyves.simulator.zfs.space import available
 
 
 def is_read_only(world: World, absolute_path: str) -> bool:
@@ -15,16 +14,8 @@ def is_read_only(world: World, absolute_path: str) -> bool:
     with EROFS (readonly=on)."""
     with world.reading():
         datasets = Datasets(world)
-        name = _dataset(datasets, absolute_path)
+        name = dataset_at(datasets, absolute_path)
         return bool(name) and datasets.value(name, "readonly") == "on"
-
-
-def is_full(world: World, absolute_path: str) -> bool:
-    """Tell whether writing the file ``absolute_path`` would fail with ENOSPC."""
-    with world.reading():
-        datasets = Datasets(world)
-        name = _dataset(datasets, absolute_path)
-        return bool(name) and available(datasets, name) == 0
 
 
 def within_snapshot(world: World, absolute_path: str) -> Path:
@@ -39,7 +30,7 @@ def within_snapshot(world: World, absolute_path: str) -> Path:
     return world.path(absolute_path)
 
 
-def _dataset(datasets: Datasets, absolute_path: str) -> str:
+def dataset_at(datasets: Datasets, absolute_path: str) -> str:
     """Return the volume with that device, or the filesystem that a path is on; or nothing."""
     volume = absolute_path.removeprefix("/dev/zvol/")
     if volume != absolute_path:

@@ -85,8 +85,10 @@ def check(action: str, name: str, kinds: frozenset[str]) -> None:
     """Raise RefusedError unless ``name`` may be given to something new."""
     if why := fault(name, kinds, modifying=True):
         raise RefusedError(f"{action}: {why}")
-    if name.count("/") >= _DEEPEST:
-        raise RefusedError(f"{action}: maximum name nesting depth exceeded")
+
+
+def is_too_deep(name: str) -> bool:
+    return name.count("/") >= _DEEPEST
 
 
 def pool_fault(name: str) -> str:

@@ -96,9 +96,10 @@ class Reader:
         raw = self.raw(prop, name)
         if raw is None or literal:
             return raw
-        return self._humane(prop, raw)
+        return self.humane(prop, raw)
 
-    def _humane(self, prop: Property, raw: str) -> str:
+    def humane(self, prop: Property, raw: str) -> str:
+        """Return a value that ``-p`` would print as it is shown to people."""
         if prop.name in ("creation", "snapshots_changed"):
             return format_time(int(raw), exact=prop.name != "creation")
         if prop.name in ("compressratio", "refcompressratio"):

@@ -112,7 +112,8 @@ def _check_properties(major: int, wish: Wish) -> None:
                 continue
         elif not prop.is_readonly and prop.name not in ("version", "volsize"):
             continue
-        raise RefusedError(f"{ACTION}: invalid property '{word}'")
+        action = ACTION if major == 13 else f"{ACTION}: {ACTION}"
+        raise RefusedError(f"{action}: invalid property '{word}'")
 
 
 def _receive(world: World, wish: Wish, io: Io) -> int:
@@ -155,10 +156,16 @@ def _receive_one(
 ) -> list[str]:
     """Receive one snapshot; returns the filesystem, if it is new."""
     started, read_before = time.time(), reader.count
+    if wish.letters & {"d", "e"}:
+        with world.reading():
+            if wish.target not in Datasets(world):
+                raise RefusedError(f"{ACTION}: specified fs ({wish.target}) does not exist")
     destination = destination_of(wish, begin["name"])
     name = names.dataset_of(destination)
-    if names.fault(destination, frozenset({SNAPSHOT}), modifying=True):
+    if names.fault(destination, frozenset({SNAPSHOT})):
         raise RefusedError(f"{ACTION}: invalid name")
+    if "%" in destination:
+        raise RefusedError(f"{NEW if wants_new(begin) else INCREMENTAL}: invalid backup stream")
     dry = "n" in wish.letters
     if "d" in wish.letters and not dry and names.parent_of(name):
         with world.reading():
@@ -183,7 +190,7 @@ def _receive_one(
         if known and "v" in wish.letters:
             io.out(f"snap {destination} already exists; ignoring")
         if not _read_content(reader, None).is_whole:
-            raise _cut_short(action)
+            raise RefusedError("\n".join([f"{ACTION}: failed to read from stream"] * 2))
         return []
     staged = world.store / contents.fresh()
     token = ""

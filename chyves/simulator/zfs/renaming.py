@@ -127,7 +127,7 @@ def _check_names(datasets: Datasets, old: str, new: str, tree: list[str]) -> Non
         for name in tree
         for each in (name, *datasets.snapshots(name))
     )
-    if longest > 255:
+    if longest > 255 or any(names.is_too_deep(_renamed(each, old, new)) for each in tree):
         raise RefusedError(f"cannot rename '{old}': dataset name is too long")
 
 
@@ -147,7 +147,7 @@ def _move_whole(
     place = datasets.world.path(target)
     if not above.startswith("/") or target in datasets.mounts() or datasets.mounts_below(target):
         return False
-    if mounting.has_no_room_for_folders(datasets, names.parent_of(new)):
+    if mounting.no_room_for_folders(datasets, names.parent_of(new)):
         return False
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         return False

@@ -80,6 +80,7 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
             "Error: Stream can not be written to a terminal.\nYou must redirect standard output."
         )
     whispers: list[str] = []
+    late = ""
     if source and not letters & {"R", "I"} and source[0] not in "@#" and "@" not in source:
         io.err(_UNSURE)
         source = f"@{source}"
@@ -88,10 +89,15 @@ def zfs_send(world: World, arguments: list[str], io: Io) -> int:
         datasets = Datasets(world)
         if letters & {"R", "I"}:
             package, parts = _gather_many(datasets, target, source, letters, whispers)
+            late = _late(datasets, target, source, letters)
         else:
             package, parts = _gather_one(datasets, target, source, letters)
     for whisper in whispers:
         io.err(whisper)
+    if late:
+        if "n" in letters:
+            _tell(io, [], dry=True, parsable="P" in letters)
+        raise RefusedError(f"WARNING: could not send {target}:\n{late}")
     if letters & {"v", "P", "V"}:
         _tell(io, parts, dry="n" in letters, parsable="P" in letters)
     if "n" in letters:
@@ -188,7 +194,7 @@ def _live_part(datasets: Datasets, name: str, source: str) -> Part:
         "fromguid": before["guid"] if before else 0,
     }
     old = contents.stored(datasets.world, before) if before else None
-    size = stream.estimate(place, old, volume=kind == VOLUME)
+    size = stream.estimate(place, old, block=int(record.get("volblocksize", 0)))
     return Part(begin, place, old, kind == VOLUME, source, size)
 
 
@@ -235,7 +241,7 @@ def _part(
         begin["snapshot_properties"] = _sent_properties(datasets, snapshot)
     content = contents.stored(datasets.world, record)
     is_volume = record["of"] == VOLUME
-    size = stream.estimate(content, before, volume=is_volume)
+    size = stream.estimate(content, before, block=int(record.get("volblocksize", 0)))
     return Part(begin, content, before, is_volume, shown_from, size)
 
 
@@ -271,19 +277,16 @@ def _gather_many(
     where, _, source_label = source.rpartition("@")
     if where and where != name:
         raise UsageError("incremental source must be in same filesystem")
-    if target not in datasets:
-        raise RefusedError(f"cannot open '{target}': dataset does not exist")
+    for each in (target, f"{name}@{source_label}") if source else (target,):
+        datasets.open(each, frozenset({SNAPSHOT}))
     parts: list[Part] = []
     for each in _origins_first(datasets, name) if "R" in letters else [name]:
+        if "R" in letters and letters & {"v", "P"}:
+            whispers += _newer(datasets, target, each)
         if f"{each}@{label}" not in datasets:
             _note_missing(datasets, target, each, letters, whispers)
             continue
         parts += _parts_of(datasets, each, label, source_label, letters)
-    if not parts:
-        raise RefusedError(
-            f"WARNING: could not send {target}:\n"
-            f"incremental source ({name}@{source_label}) does not exist"
-        )
     package = {"record": "package", "name": target, "recursive": "R" in letters}
     return package, parts
 
@@ -318,8 +321,28 @@ def _note_missing(
         )
     else:
         raise RefusedError(
-            f"cannot send {top}@{label} recursively: snapshot {name}@{label} does not exist"
+            f"cannot send {top}@{label} recursively: snapshot {name}@{label} does not exist\n"
+            f"warning: cannot send '{target}': backup failed"
         )
+
+
+def _late(datasets: Datasets, target: str, source: str, letters: set[str]) -> str:
+    """Tell if the source is not older than what is to be sent, and so met too late, or never."""
+    older = f"{target.partition('@')[0]}@{source.rpartition('@')[2]}"
+    if not source or datasets.age(older) < datasets.age(target):
+        return ""
+    why = "is not earlier than it" if "R" in letters else "does not exist"
+    return f"incremental source ({older}) {why}"
+
+
+def _newer(datasets: Datasets, target: str, name: str) -> Iterator[str]:
+    label = target.partition("@")[2]
+    for snapshot in datasets.snapshots(name):
+        if datasets[snapshot]["createtxg"] > datasets[target]["createtxg"]:
+            yield (
+                f"skipping snapshot {snapshot} because it was created after the destination"
+                f" snapshot ({label})"
+            )
 
 
 def _parts_of(

@@ -14,6 +14,7 @@ AUTO = "auto"
 _LONGEST_NAME = 256
 _LONGEST_VALUE = 8192
 _LARGEST_BLOCK = {13: 1 << 20, 14: 16 << 20, 15: 16 << 20}
+_NO_QUOTA = "use 'none' to disable quota/refquota"
 _SAME = {
     ("volmode", "geom"): "full",
     ("xattr", "dir"): "on",
@@ -98,7 +99,7 @@ class Checker:
         return self._text(prop, value)
 
     def _text(self, prop: Property, value: str) -> str:
-        if len(value.encode()) >= _LONGEST_VALUE // 2:
+        if len(value.encode()) >= _LONGEST_VALUE:
             raise self._refuse(f"'{prop.name}' is too long")
         if prop.name == "mountpoint" and value not in ("none", "legacy"):
             if not value.startswith("/"):
@@ -110,6 +111,8 @@ class Checker:
 
     def _number(self, prop: Property, value: str) -> str:
         if value == AUTO:
+            if prop.name in ("quota", "refquota"):
+                raise self._refuse(_NO_QUOTA)
             if prop.name != "refreservation":
                 raise self._refuse(f"'auto' is invalid value for '{prop.name}'")
             if self._kind != VOLUME:
@@ -122,7 +125,7 @@ class Checker:
         except ValueError as error:
             raise self._refuse(str(error)) from None
         if number == 0 and prop.name in ("quota", "refquota"):
-            raise self._refuse("use 'none' to disable quota/refquota")
+            raise self._refuse(_NO_QUOTA)
         self._check_size(prop.name, number)
         return str(number)
 

@@ -64,8 +64,6 @@ def settle(
 ) -> None:
     """Make the content that was read a dataset, or the new content of one, and its snapshot."""
     name = names.dataset_of(destination)
-    if not has_room(datasets, names.parent_of(name) or name, 0):
-        raise RefusedError(f"{NEW if wants_new(begin) else INCREMENTAL}: out of space")
     is_volume = begin["type"] == VOLUME
     kept = datasets.world.store / contents.fresh()
     look = contents.measure_volume if is_volume else contents.measure_tree
@@ -74,7 +72,14 @@ def settle(
         contents.copy_volume(staged, kept, measure.print[0])
     else:
         contents.copy_tree(staged, kept)
-    written, freed = Space(datasets).since(name, datasets[before] if before else None, measure)
+    space = Space(datasets)
+    written, freed = space.since(name, datasets[before] if before else None, measure)
+    charged = max(0, written - (space.used_by_refreservation(name) if name in datasets else 0))
+    if not has_room(datasets, names.parent_of(name) or name, charged):
+        action = NEW if wants_new(begin) else INCREMENTAL
+        if has_room(datasets, names.pool_of(name), charged):
+            raise RefusedError(f"{action}: destination {name} space quota exceeded.")
+        raise RefusedError(f"{action}: out of space")
     snapshot: dict[str, object] = {
         "type": SNAPSHOT,
         "of": begin["type"],

@@ -64,9 +64,8 @@ def take(datasets: Datasets, wanted: list[str], given: dict[str, str]) -> None:
     local = Checker(datasets.major, SNAPSHOT, action).check(given)
     if not is_root():
         raise RefusedError(f"{action}: permission denied")
-    if len({names.pool_of(snapshot) for snapshot in wanted}) > 1:
-        raise RefusedError(f"{action}: Invalid cross-device link")
-    if len({names.dataset_of(snapshot) for snapshot in wanted}) < len(wanted):
+    pools = {names.pool_of(snapshot) for snapshot in wanted}
+    if len(pools) > 1 or len({names.dataset_of(snapshot) for snapshot in wanted}) < len(wanted):
         raise RefusedError(f"{action}: multiple snapshots of same fs not allowed")
     existing = [snapshot for snapshot in wanted if snapshot in datasets]
     if existing:
@@ -81,6 +80,8 @@ def take(datasets: Datasets, wanted: list[str], given: dict[str, str]) -> None:
             raise RefusedError(f"cannot create snapshot '{snapshot}': dataset is busy")
     birth = datasets.birth(names.pool_of(wanted[0]))
     space = Space(datasets)
+    if not has_room(datasets, names.pool_of(wanted[0]), 0):
+        raise RefusedError(f"{action}: out of space")
     for snapshot in wanted:
         _check_room(datasets, space, snapshot)
         taken = _take_one(datasets, space, snapshot, local)
@@ -93,7 +94,7 @@ def _check_room(datasets: Datasets, space: Space, snapshot: str) -> None:
     name = names.dataset_of(snapshot)
     reserved = datasets.size(name, "refreservation")
     needed = min(reserved, space.written(name)) if reserved else 0
-    if not has_room(datasets, name, needed):
+    if needed and not has_room(datasets, name, needed):
         raise RefusedError(f"cannot create snapshot '{snapshot}': out of space")
 
 

@@ -198,7 +198,7 @@ def has_room(datasets: Datasets, parent: str, amount: int) -> bool:
     used, measured = record.get("estimate", (0, 0.0))
     recent = 0 <= time.time() - measured < _ESTIMATE_SECONDS
     roomy = 4 * (used + amount) < 3 * record["size"]
-    if recent and roomy and not _is_limited(datasets, parent):
+    if recent and roomy and not is_limited(datasets, parent):
         datasets.pools[pool] = {**record, "estimate": [used + amount, measured]}
         return True
     space = Space(datasets)
@@ -222,7 +222,10 @@ def available(datasets: Datasets, name: str) -> int:
     return space.available(name)
 
 
-def _is_limited(datasets: Datasets, name: str) -> bool:
+def is_limited(datasets: Datasets, name: str) -> bool:
+    """Tell whether a quota may leave less room than the pool has."""
+    if datasets.size(name, "refquota"):
+        return True
     while name:
         if datasets.size(name, "quota"):
             return True

@@ -21,6 +21,9 @@ Record = dict[str, Any]
 _SHORTEST = 312
 _CHUNK = 128 << 10
 _BEGIN_RECORD = 624
+_BLOCK_RECORD = 184
+"""A record of 312 bytes, for which a pointer of 128 is not sent (dmu_adjust_send_estimate)."""
+
 _FULL_VOLUME = 6768
 _FULL_TREE = 12912
 
@@ -76,17 +79,23 @@ class Reader:
         return record, data
 
 
-def estimate(path: Path, before: Path | None, *, volume: bool) -> int:
-    """Return about how many bytes sending a content (or what changed since ``before``) takes."""
+def estimate(path: Path, before: Path | None, *, block: int) -> int:
+    """Return about how many bytes sending a content (or what changed since ``before``) takes: of a
+    volume with blocks of that size, or of a filesystem where ``block`` is 0."""
     if before is not None:
-        changes = volume_changes(path, before) if volume else tree_changes(path, before)
-        return _BEGIN_RECORD + sum(len(data) for _, data in changes)
-    if volume:
+        changes = volume_changes(path, before) if block else tree_changes(path, before)
+        return _BEGIN_RECORD + _with_records(sum(len(data) for _, data in changes), block)
+    if block:
         with path.open("rb") as reader:
             size = os.fstat(reader.fileno()).st_size
             found = contents.extents(reader.fileno(), size)
-        return _FULL_VOLUME + sum(end - start for start, end in found)
+        return _FULL_VOLUME + _with_records(sum(end - start for start, end in found), block)
     return _FULL_TREE + contents.measure_tree(str(path)).referenced - contents.EMPTY_FILESYSTEM
+
+
+def _with_records(size: int, block: int) -> int:
+    """Return what data take with the record of each of their blocks."""
+    return size + size // block * _BLOCK_RECORD if block else size
 
 
 def volume_changes(path: Path, before: Path | None) -> Iterator[tuple[Record, bytes]]:

@@ -73,8 +73,8 @@ def _agree(real: Step, simulated: Step) -> bool:
 
 def _in_order(step: Step) -> str:
     """Return what was said, with that sorted which ZFS lists in no order: the clones of a snapshot,
-    and what is destroyed."""
-    if step.act.startswith("zfs destroy"):
+    what is destroyed or sent, and the user properties of a dataset."""
+    if re.match("zfs (destroy|send|get .* all) ", step.act):
         return "\n".join(sorted(step.out.splitlines()))
     clones = re.compile(r"[^\t\n]+/[^\t\n]+,[^\t\n]+")
     return clones.sub(lambda found: ",".join(sorted(found[0].split(","))), step.out)

@@ -10,6 +10,8 @@ from tests.lab.contract.session import Step
 NEWER = ("14.3", "15.0")
 """Releases of FreeBSD whose OpenZFS (2.2.7, 2.4) is not quite that of the lab (2.3)."""
 
+EACH = ("13.2", *NEWER)
+
 
 class Difference(NamedTuple):
     """What differs, how it is known, on which releases of FreeBSD, and how the answer of the lab
@@ -99,6 +101,22 @@ DIFFERENCES: tuple[Difference, ...] = (
         r"(?<=The following properties are supported:)[\s\S]*",
         "",
         beside_the_point=True,
+    ),
+    Difference(
+        "what a volume on Linux says to a write is the word of its block layer",
+        "zvol_os.c of FreeBSD: zvol_cdev_write and zvol_geom_bio_strategy return the error itself",
+        EACH,
+        "flood [^/].*",
+        "Input/output error",
+        "No space left on device",
+    ),
+    Difference(
+        "the words for EDQUOT",
+        "lib/libc/gen/errlst.c",
+        EACH,
+        "zfs .*",
+        "Disk quota exceeded",
+        "Disc quota exceeded",
     ),
     Difference(
         "JSON came with 2.3",

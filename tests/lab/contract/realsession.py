@@ -7,7 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.lab import warm
-from tests.lab.contract.session import FILE_BYTES, POOL, Session, text_of
+from tests.lab.contract.session import (
+    FILE_BYTES,
+    OTHER_FILE_BYTES,
+    OTHER_POOL,
+    POOL,
+    Session,
+    text_of,
+)
 
 DEADLINE = 5.0
 PATIENCE = 60.0
@@ -18,25 +25,38 @@ class RealSession(Session):
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
-        self._vdev = directory / "pool.img"
+        self._directory = directory
+        self._pools: list[str] = []
 
     def __enter__(self) -> "RealSession":
-        with self._vdev.open("wb") as vdev:
-            vdev.truncate(FILE_BYTES)
-        code, _, complaint = warm.run(["zpool", "create", "-f", POOL, str(self._vdev)])
-        assert code == 0, complaint
+        self._make_pool(POOL, FILE_BYTES)
         return self
 
+    def _make_pool(self, pool: str, size: int) -> None:
+        vdev = self._directory / f"{pool}.img"
+        with vdev.open("wb") as file:
+            file.truncate(size)
+        code, _, complaint = warm.run(["zpool", "create", "-f", pool, str(vdev)])
+        assert code == 0, complaint
+        self._pools.append(pool)
+
+    def make_other_pool(self) -> None:
+        self._make_pool(OTHER_POOL, OTHER_FILE_BYTES)
+
     def __exit__(self, *failure: object) -> None:
+        for pool in self._pools:
+            self._destroy_pool(pool)
+
+    def _destroy_pool(self, pool: str) -> None:
         deadline = time.monotonic() + DEADLINE
-        while warm.run(["zpool", "destroy", "-f", POOL])[0]:
+        while warm.run(["zpool", "destroy", "-f", pool])[0]:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the pool {POOL} cannot be destroyed")
+                raise TimeoutError(f"the pool {pool} cannot be destroyed")
             time.sleep(0.1)
-        _await(lambda: not Path("/dev/zvol", POOL).exists())
-        self._vdev.unlink()
+        _await(lambda: not Path("/dev/zvol", pool).exists())
+        (self._directory / f"{pool}.img").unlink()
         with suppress(OSError):
-            Path("/", POOL).rmdir()
+            Path("/", pool).rmdir()
 
     def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
         try:
@@ -55,6 +75,11 @@ class RealSession(Session):
         node = Path("/dev/zvol", volume)
         self.wait_for(node)
         with node.open("r+b"):
+            yield
+
+    @contextmanager
+    def hold_file(self, file: str) -> Iterator[None]:
+        with Path(file).open("rb"):
             yield
 
     def settle(self) -> None:

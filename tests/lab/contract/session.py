@@ -17,11 +17,22 @@ from typing import NamedTuple
 from chyves.simulator.opened import close_device, open_device
 from chyves.simulator.programs import Io, execute
 from chyves.simulator.world import Machine, World
+from chyves.simulator.zfs import pools, writing
+from chyves.simulator.zfs.sizes import parse_number
 
 POOL = "tank"
+OTHER_POOL = "dozer"
 FILE_BYTES = 1 << 30
 POOL_BYTES = 960 << 20
 """What zpool(8) makes of a file of FILE_BYTES."""
+
+OTHER_FILE_BYTES = 128 << 20
+
+SIZE = re.compile(r" *\b\d+(?:\.\d+)?(?:[BKMGTP]\b|%)")
+"""A size or a share as a table for people has it, in its column to the right."""
+
+MEBIBYTE = random.Random(1).randbytes(1 << 20)
+"""What cannot be compressed."""
 
 TOKEN = re.compile(r"\b1-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+\b")
 """What ``zfs send -t`` goes on from: another one each time."""
@@ -33,6 +44,8 @@ TIME = re.compile(r"\b1[7-9][0-9]{8}\b")
 
 LATELY = 600
 """A time that is so many seconds from now, or less, is now."""
+
+GUID = re.compile(r"\b0x[0-9a-f]+\b")
 
 STATE = (
     "name,type,origin,volsize,volblocksize,refreservation,reservation,quota,refquota,readonly,"
@@ -70,6 +83,14 @@ class Session(ABC):
         """Have a volume open for writing, as a running guest has."""
 
     @abstractmethod
+    def hold_file(self, file: str) -> AbstractContextManager[None]:
+        """Have a file open, as whoever looks into a log has."""
+
+    @abstractmethod
+    def make_other_pool(self) -> None:
+        """Make the pool ``dozer`` besides, a smaller one."""
+
+    @abstractmethod
     def wait_for(self, node: Path) -> None:
         """Wait until the node of a volume is there, or will not come."""
 
@@ -84,11 +105,38 @@ class Session(ABC):
         said = TIME.sub(_now, TOKEN.sub("TOKEN", text_of(out)))
         self.steps.append(Step(act, code, said, text_of(err), near))
 
+    def zpool(self, line: str, near: bool = False) -> None:
+        """Run ``zpool`` with the words of a line."""
+        code, out, err = self.run(["zpool", *shlex.split(line)], b"")
+        self.steps.append(Step(f"zpool {line}", code, text_of(out), text_of(err), near))
+
+    def table(self, line: str) -> None:
+        """Run ``zfs`` or ``zpool`` for a table that people read: note it with all its blanks, but
+        without its sizes, and those of datasets by themselves."""
+        code, out, err = self.run(shlex.split(line), b"")
+        found = (word[0].strip() for word in SIZE.finditer(text_of(out)))
+        sizes = "".join(f"{parse_number(word)}\n" for word in found if word[-1] != "%")
+        shown = SIZE.sub(lambda word: "#" * len(word[0]), text_of(out))
+        self.steps.append(Step(line, code, shown, text_of(err)))
+        if line.startswith("zfs"):
+            self.steps.append(Step(f"sizes of {line}", out=sizes, near=True))
+
+    def ages(self, dataset: str) -> None:
+        """List the snapshots and bookmarks of a dataset with when they were made, of which only
+        the order is noted."""
+        line = f"list -H -p -d 1 -t snapshot,bookmark -o createtxg,name {dataset}"
+        code, out, err = self.run(["zfs", *shlex.split(line)], b"")
+        rows = [row.split("\t") for row in text_of(out).splitlines()]
+        born = sorted({int(when) for when, _ in rows})
+        shown = "".join(f"{born.index(int(when))}\t{name}\n" for when, name in rows)
+        self.steps.append(Step(f"zfs {line}", code, shown, text_of(err)))
+
     def send(self, line: str) -> bytes:
         """Run ``zfs send`` and return its stream, of which only is noted whether there is one."""
         code, out, err = self.run(["zfs", "send", *shlex.split(line)], b"")
         act = TOKEN.sub("TOKEN", f"zfs send {line}")
-        self.steps.append(Step(act, code, "a stream" if out else "", text_of(err)))
+        said = GUID.sub("GUID", text_of(err))
+        self.steps.append(Step(act, code, "a stream" if out else "", said))
         return out
 
     def resume(self, name: str) -> bytes:
@@ -125,11 +173,7 @@ class Session(ABC):
         node = self.path(f"/dev/zvol/{volume}")
         try:
             self.wait_for(node)
-            with node.open("r+b") as device:
-                device.seek(offset)
-                device.write(content)
-                device.flush()
-                os.fsync(device.fileno())
+            self.write_at(f"/dev/zvol/{volume}", offset, content)
         except OSError as error:
             self.steps.append(Step(act, 1, err=str(error.strerror)))
         else:
@@ -162,10 +206,51 @@ class Session(ABC):
         code, _, err = self.run(["zfs", "set", f"reservation={room}", dataset], b"")
         self.steps.append(Step(f"fill {dataset}", code, err=text_of(err)))
 
+    def leave(self, dataset: str, room: int) -> None:
+        """Reserve for a dataset all that its pool has left, but for ``room`` bytes."""
+        asked = ["zfs", "get", "-H", "-p", "-o", "value", "available", dataset]
+        rest = int(text_of(self.run(asked, b"")[1])) - room
+        code, _, err = self.run(["zfs", "set", f"reservation={rest}", dataset], b"")
+        self.steps.append(Step(f"leave {dataset} {room}", code, err=text_of(err)))
+
+    def flood(self, target: str, mebibytes: int, at: int = 0) -> None:
+        """Write so much to a file or a volume, and wait until it is on disk."""
+        path = target if target.startswith("/") else f"/dev/zvol/{target}"
+        act = f"flood {target} {mebibytes} {at}"
+        try:
+            if path != target:
+                self.wait_for(self.path(path))
+            self.flood_into(path, mebibytes, at << 20)
+        except OSError as error:
+            self.steps.append(Step(act, 1, err=str(error.strerror)))
+        else:
+            self.steps.append(Step(act))
+
+    def flood_into(self, path: str, mebibytes: int, offset: int) -> None:
+        """Write so much at an offset of a file or the node of a volume. Raises OSError."""
+        for place in range(mebibytes):
+            self.write_at(path, offset + (place << 20), MEBIBYTE)
+
+    def write_at(self, path: str, offset: int, content: bytes) -> None:
+        """Write to a file, or the node of a volume. Raises OSError."""
+        flags = os.O_WRONLY if path.startswith("/dev/") else os.O_WRONLY | os.O_CREAT
+        descriptor = os.open(self.path(path), flags, 0o644)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            while content:
+                content = content[os.write(descriptor, content) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def write_file(self, file: str, text: str) -> None:
+        """Write a file as a whole. Raises OSError."""
+        self.path(file).write_text(text)
+
     def put(self, file: str, text: str) -> None:
         """Write a file of the host."""
         try:
-            self.path(file).write_text(text)
+            self.write_file(file, text)
         except OSError as error:
             self.steps.append(Step(f"put {file}", 1, err=str(error.strerror)))
         else:
@@ -228,13 +313,12 @@ class SimulatedSession(Session):
     def path(self, absolute: str) -> Path:
         return self.world.path(absolute)
 
-    def put(self, file: str, text: str) -> None:
-        from chyves.simulator.zfs.mounts import is_read_only
+    def write_at(self, path: str, offset: int, content: bytes) -> None:
+        writing.write_at(self.world, path, offset, content)
 
-        if is_read_only(self.world, file):
-            self.steps.append(Step(f"put {file}", 1, err="Read-only file system"))
-        else:
-            super().put(file, text)
+    def write_file(self, file: str, text: str) -> None:
+        writing.check(self.world, file)
+        super().write_file(file, text)
 
     @contextmanager
     def hold_open(self, volume: str) -> Iterator[None]:
@@ -243,6 +327,17 @@ class SimulatedSession(Session):
             open_device(self.world, node, os.getpid())
             yield
             close_device(self.world, node, os.getpid())
+
+    @contextmanager
+    def hold_file(self, file: str) -> Iterator[None]:
+        with self.world.process("a reader"):
+            open_device(self.world, file, os.getpid())
+            yield
+            close_device(self.world, file, os.getpid())
+
+    def make_other_pool(self) -> None:
+        with self.world.changing():
+            pools.create(self.world, OTHER_POOL, pools.size_of_vdev(OTHER_FILE_BYTES))
 
     def wait_for(self, node: Path) -> None:
         """Nodes of the simulated host come and go at once."""

@@ -7,14 +7,17 @@ from types import ModuleType
 from tests.lab.contract.scenarios import (
     datasets,
     destroying,
+    forms,
     listing,
     properties,
+    refusals,
     renaming,
     resuming,
     rollback,
     snapshots,
     space,
     streams,
+    writing,
 )
 from tests.lab.contract.session import Session
 
@@ -34,6 +37,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     for module in (
         *(datasets, properties, listing, snapshots, rollback),
         *(renaming, destroying, space, streams, resuming),
+        *(forms, writing, refusals),
     )
     for name, scenario in _of(module).items()
 }

@@ -18,6 +18,7 @@ from chyves.simulator.host import SimulatedHost, open_simulated_host
 from chyves.simulator.programs import execute_captured
 from chyves.simulator.world import Machine, World
 from tests import prepared
+from tests.lab import asked
 
 APART = ("/var/run/chyves", "/var/log", "/store/rubbish")
 LOG = re.compile(r"/chyves/[^/]+/(guests/[^/]+/)?logs/\d{6}\.log")
@@ -184,6 +185,13 @@ def make_stocked(directory: Path) -> Chyves:
 
 
 Put = Callable[[str, Callable[[Path], Chyves]], Chyves]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_what_is_in_the_contract() -> Iterator[None]:
+    """Let zfs be asked for nothing that the lab has not asked a real one."""
+    with asked.only_what_is_in_the_contract():
+        yield
 
 
 @pytest.fixture

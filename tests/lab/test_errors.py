@@ -141,6 +141,75 @@ def _find""",
     "sizes are not rounded up": Mistake(
         "creating.py", "-(-size // block) * block", "size", "thick_and_sparse_volumes"
     ),
+    "no size of what would be sent": Mistake(
+        "sending.py", 'if letters & {"v", "P", "V"}:', "if False:", "how_a_guest_is_looked_at"
+    ),
+    "everything was made at once": Mistake(
+        "reading.py",
+        """lambda name: str(datasets[name]["createtxg"]),""",
+        """lambda name: "5",""",
+        "how_a_guest_is_looked_at",
+    ),
+    "nothing is referenced": Mistake(
+        "reading.py",
+        "lambda name: str(self.space.referenced(name)),",
+        'lambda name: "0",',
+        "how_a_guest_is_looked_at",
+    ),
+    "a pool has nothing free": Mistake(
+        "poolview.py", "else size - used", "else 0", "how_a_guest_is_looked_at"
+    ),
+    "a copy comes without properties": Mistake(
+        "sending.py", 'bool(letters & {"p", "b"})', "False", "how_a_guest_is_copied"
+    ),
+    "nothing is left out of a copy": Mistake(
+        "settling.py",
+        'elif key in received and key not in record["local"]:',
+        "elif False:",
+        "how_a_guest_is_copied",
+    ),
+    "what has a file open is unmounted": Mistake(
+        "mounting.py",
+        "(not force and is_busy(datasets, path))",
+        "False",
+        "what_has_a_file_open",
+    ),
+    "a folder that is not empty is mounted on": Mistake(
+        "mounting.py", 'value(name, "overlay") == "off"', "major < 0", "where_something_is_already"
+    ),
+    "what is mounted nowhere takes all below it down": Mistake(
+        "renaming.py", "keep_mounts = True", "pass", "what_is_mounted_nowhere"
+    ),
+    "a dataset goes to another pool by its name": Mistake(
+        "renaming.py",
+        "if names.pool_of(old) != names.pool_of(new):",
+        "if False:",
+        "on_two_pools",
+    ),
+    "a snapshot that was cloned is destroyed": Mistake(
+        "destroying.py",
+        "if datasets.clones(snapshot):\n        return",
+        "if False:\n        return",
+        "what_has_a_file_open",
+    ),
+    "a clone is overwritten": Mistake(
+        "receiving.py", 'if "origin" in datasets[name]:', "if False:", "what_cannot_be_received"
+    ),
+    "a thick volume needs no room for its snapshot": Mistake(
+        "snapshots.py",
+        "needed = min(reserved, space.written(name)) if reserved else 0",
+        "needed = 0",
+        "into_a_pool_that_is_full",
+    ),
+    "a full pool takes more": Mistake(
+        "writing.py", "else errno.ENOSPC", "else 0", "into_a_pool_that_is_full"
+    ),
+    "more is written than a quota allows": Mistake(
+        "writing.py", "if quota and used >= quota:", "if False:", "past_a_quota"
+    ),
+    "a volume that is read-only is written to": Mistake(
+        "writing.py", """== "on":""", """== "never":""", "to_what_is_read_only"
+    ),
 }
 
 

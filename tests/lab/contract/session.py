@@ -161,7 +161,8 @@ class Session(ABC):
         found = "".join(f"{path.relative_to(top)}: {_on_volume(path)}\n" for path in nodes)
         self.steps.append(Step("bytes", out=found))
         top = self.path(f"/{POOL}")
-        kept = [path for path in sorted(top.rglob("*")) if path.is_file()]
+        files = (path for path in sorted(top.rglob("*")) if path.is_file())
+        kept = [path for path in files if ".zfs" not in path.parts]
         texts = "".join(f"{path.relative_to(top)}: {_shown(path.read_bytes())}\n" for path in kept)
         self.steps.append(Step("texts", out=texts))
 

@@ -23,9 +23,10 @@ def revert(host: Host, pool: str, guest: str, label: str) -> str:
 
 
 def carry_out(host: Host, reversion: Reversion) -> str:
-    """Take disks back; return to which snapshot."""
+    """Take disks back; return to which snapshot. Raises Conflict if there are newer ones by now,
+    Busy, NotFound."""
     for target in reversion.targets:
-        host.change("zfs", "rollback", target)
+        snapshots.go_back(host, target)
     return reversion.label
 
 

@@ -90,6 +90,12 @@ def rollback(host: Host, snapshot: str) -> None:
     do(host, roll_back, "zfs", "rollback", "-r", snapshot)
 
 
+def go_back(host: Host, snapshot: str) -> None:
+    """Roll one dataset back to its newest snapshot. Raises Conflict if newer ones would be lost,
+    Busy, NotFound."""
+    do(host, lambda library: library.roll_back(snapshot), "zfs", "rollback", snapshot)
+
+
 def _newer(host: Host, snapshot: str) -> list[str]:
     """Return the snapshots and bookmarks of a dataset that are newer than one. Raises NotFound."""
     words = ("zfs", "list", "-H", "-p", "-d", "1", "-t", "snapshot,bookmark")

@@ -54,6 +54,7 @@ _KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
         Conflict,
         "delete the clones first, or: zfs promote <clone>",
     ),
+    ("more recent snapshots", Conflict, "zfs list -t snapshot,bookmark shows which"),
     ("being held", Busy, "zfs holds shows what holds it"),
     ("is busy", Busy, "fstat shows which process has it open"),
     ("out of space", Precondition, "zfs list -o space shows what takes the room"),
@@ -70,11 +71,15 @@ _KINDS: tuple[tuple[str, type[ChyvesError], str], ...] = (
 )
 
 
+ADVICE = "; use '-r' to force deletion of the following snapshots and bookmarks:; "
+"""What zfs(8) would have done, between its complaint and the names: chyves does not advise it."""
+
+
 def understand(result: Result) -> Result:
     """Return the result of a zfs command that succeeded, or raise the kind of error it names."""
     if result.code == 0:
         return result
-    if meant := _meant(result.complaint()):
+    if meant := _meant(result.complaint().replace(ADVICE, ": ")):
         raise meant
     return result.check()
 

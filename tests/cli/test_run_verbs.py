@@ -7,14 +7,16 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from chyves.backend import wanted
+from chyves.backend.run import Result
 from chyves.errors import Exit
 from chyves.model import layout
+from chyves.simulator.host import SimulatedRunner
 from tests.cli.conftest import Chyves
 from tests.cli.plans import same_as_the_real_run
 from tests.cli.runs import Runs, run_on
@@ -400,6 +402,48 @@ def test_without_its_snapshot_a_guest_does_not_start(kiosk: Runs) -> None:
     kiosk.chyves("web snapshot @newer")
     done = kiosk.chyves("web start", code=Exit.CONFLICT)
     assert "has snapshots newer than @clean: @newer" in done.said[0]
+    kiosk.assert_nothing_left()
+
+
+def test_a_guest_whose_disk_zfs_does_not_take_back_does_not_start(kiosk: Runs) -> None:
+    """Because of a bookmark, which is newer and no snapshot."""
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot_method=start")
+    disk = "tank/chyves/guests/web/disk0"
+    kiosk.chyves.run("zfs", "snapshot", f"{disk}@gone")
+    kiosk.chyves.run("zfs", "bookmark", f"{disk}@gone", f"{disk}#mark")
+    kiosk.chyves.run("zfs", "destroy", f"{disk}@gone")
+    done = kiosk.chyves("web start", code=Exit.CONFLICT)
+    assert done.said == [
+        f"chyves: web: cannot rollback to '{disk}@clean': more recent snapshots or bookmarks "
+        f"exist: {disk}#mark",
+        "hint: zfs list -t snapshot,bookmark shows which",
+    ]
+    kiosk.assert_nothing_left()
+    kiosk.chyves.run("zfs", "destroy", f"{disk}#mark")
+    assert "web: its disks went back to @clean" in kiosk.chyves("web start").said
+
+
+def test_a_guest_whose_disk_is_busy_does_not_start(
+    kiosk: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kiosk.chyves("web stop")
+    kiosk.chyves("web set revert_to_snapshot_method=start")
+    run = SimulatedRunner.run
+
+    def refuse(
+        self: SimulatedRunner, argv: Sequence[str], *, timeout: float | None = None
+    ) -> Result:
+        if list(argv[:2]) != ["zfs", "rollback"]:
+            return run(self, argv, timeout=timeout)
+        return Result(tuple(argv), 1, "", f"cannot rollback '{argv[2]}': dataset is busy\n")
+
+    monkeypatch.setattr(SimulatedRunner, "run", refuse)
+    done = kiosk.chyves("web start", code=Exit.BUSY)
+    assert done.said == [
+        "chyves: web: cannot rollback 'tank/chyves/guests/web/disk0@clean': dataset is busy",
+        "hint: fstat shows which process has it open",
+    ]
     kiosk.assert_nothing_left()
 
 

@@ -34,6 +34,9 @@ class Host:
 
     simulated: Path | None = None
 
+    has_this_zfs = True
+    """Whether the ZFS of the host is that of the kernel which a library of this process asks."""
+
     def __init__(self, runner: Runner, root: Path = Path("/")) -> None:
         self.runner = runner
         self.root = root

@@ -20,8 +20,8 @@ from chyves.errors import (
 
 
 def core(host: Host) -> zfscore.Core | None:
-    """Return libzfs_core for a change of this machine, if it is there."""
-    return None if host.simulated or host.plan is not None else zfscore.load()
+    """Return libzfs_core for a change of the host, if it is there and asks the host's ZFS."""
+    return zfscore.load() if host.has_this_zfs and host.plan is None else None
 
 
 def change(host: Host, *argv: str) -> None:

@@ -112,6 +112,8 @@ class SimulatedRunner:
 class SimulatedHost(Host):
     """A FreeBSD host in a directory."""
 
+    has_this_zfs = False
+
     def __init__(self, world: World) -> None:
         super().__init__(SimulatedRunner(world), world.root)
         self.world = world

@@ -13,7 +13,9 @@ from typing import BinaryIO
 
 import pytest
 
+from chyves.backend import zfscore
 from chyves.simulator import programs
+from chyves.simulator.host import SimulatedHost
 from chyves.simulator.programs import Io, Program
 from chyves.simulator.world import Machine, World
 from tests.lab import warm
@@ -52,6 +54,12 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finally:
         for pool in pools:
             _destroy(pool)
+
+
+def use_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hosts with real pools be changed through libzfs_core where chyves can."""
+    assert zfscore.load() is not None
+    monkeypatch.setattr(SimulatedHost, "has_this_zfs", True)
 
 
 def _create(world: World, pool: str, size: int) -> None:

@@ -217,13 +217,11 @@ def _pump(sender: Child, receiver: Child, progress: Progress) -> None:
     reason to go on."""
     assert sender.stdout
     assert receiver.stdin
-    with sender.stdout as coming, receiver.stdin as going:
+    # Closing writes what is left in the buffer, and breaks then as well.
+    with suppress(BrokenPipeError), sender.stdout as coming, receiver.stdin as going:
         while data := os.read(coming.fileno(), CHUNK):
-            try:
-                going.write(data)
-                going.flush()
-            except BrokenPipeError:
-                break
+            going.write(data)
+            going.flush()
             progress(len(data))
 
 

@@ -18,6 +18,13 @@ def program(text: str) -> tuple[str, ...]:
 
 
 SENDER = program(f"sys.stdout.buffer.write(bytes({MEBIBYTES}))")
+DRIPPER = program(
+    """import time
+while True:
+    print(flush=True)
+    time.sleep(0.01)
+"""
+)
 COUNTER = program(f"sys.exit(len(sys.stdin.buffer.read()) != {MEBIBYTES})")
 
 
@@ -32,9 +39,10 @@ def test_all_bytes_arrive_and_are_told() -> None:
     [
         (program("sys.exit('the reason')"), program("sys.stdin.read(); sys.exit('cut off')")),
         (SENDER, program("sys.exit('the reason')")),
+        (DRIPPER, program("sys.exit('the reason')")),
         (program("sys.exit('the reason')"), program("sys.stdin.read()")),
     ],
-    ids=["source", "sink", "source only"],
+    ids=["source", "sink", "sink of little", "source only"],
 )
 def test_the_failure_that_came_first_is_told(
     source: tuple[str, ...], sink: tuple[str, ...]

@@ -9,9 +9,13 @@ import pytest
 from chyves.backend import zfsacts, zfscore
 from chyves.backend.host import Host
 from chyves.backend.run import RealRunner, Result
+from chyves.simulator.world import Machine, World
+from tests.cli.conftest import Chyves, Put, put
 from tests.lab import warm
 from tests.lab.contract.realsession import RealSession
 from tests.lab.contract.session import text_of
+
+__all__ = ["put"]
 
 
 class WarmRunner(RealRunner):
@@ -29,15 +33,33 @@ def session(tmp_path: Path) -> Iterator[RealSession]:
         yield session
 
 
-@pytest.fixture(params=["libzfs_core", "zfs"])
+both_ways = pytest.mark.parametrize("host", ["libzfs_core", "zfs"], indirect=True)
+"""For tests of what chyves does through libzfs_core, or zfs(8) without it."""
+
+
+@pytest.fixture
 def host(
     request: pytest.FixtureRequest, session: RealSession, monkeypatch: pytest.MonkeyPatch
 ) -> Host:
-    """This machine, whose ZFS is asked through libzfs_core where chyves can, or always zfs(8)."""
-    if request.param == "zfs":
+    """This machine, which is changed through libzfs_core where chyves can, or by zfs(8) alone."""
+    way = getattr(request, "param", "libzfs_core")
+    if way == "zfs":
         monkeypatch.setattr(zfscore, "load", lambda: None)
     else:
         assert zfscore.load() is not None
     host = Host(WarmRunner())
-    assert (zfsacts.core(host) is None) == (request.param == "zfs")
+    assert (zfsacts.core(host) is None) == (way == "zfs")
     return host
+
+
+@pytest.fixture
+def one_pool(put: Put) -> Chyves:
+    """A host with chyves on its only pool."""
+
+    def make(directory: Path) -> Chyves:
+        World.make(directory, Machine(pools={"tank": 64 << 30}))
+        chyves = Chyves(directory)
+        chyves("dataset tank install -q")
+        return chyves
+
+    return put("one-pool", make)

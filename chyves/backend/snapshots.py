@@ -109,12 +109,13 @@ def _newer(host: Host, snapshot: str) -> list[str]:
 
 
 def hold(host: Host, tag: str, snapshots: Sequence[str]) -> None:
-    """Hold snapshots of one pool, so that they cannot be destroyed. Raises Conflict, NotFound."""
+    """Hold snapshots of one pool, so that they cannot be destroyed. Raises NotFound if some are
+    missing; the others are held then."""
     do(host, lambda library: library.hold(tag, snapshots), "zfs", "hold", tag, *snapshots)
 
 
 def release(host: Host, tag: str, snapshots: Sequence[str]) -> None:
-    """Release holds. Raises NotFound."""
+    """Release holds. Raises NotFound if some snapshots are missing; others are released then."""
     do(host, lambda library: library.release(tag, snapshots), "zfs", "release", tag, *snapshots)
 
 

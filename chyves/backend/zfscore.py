@@ -87,12 +87,13 @@ class Core:
         self._act("create", name, self._library.lzc_clone, *arguments)
 
     def hold(self, tag: str, snapshots: Sequence[str]) -> None:
-        """Hold snapshots of one pool, all or none."""
+        """Hold snapshots of one pool, all or none; those that are missing keep none of the others
+        from being held."""
         holds = {name.encode(): tag.encode() for name in snapshots}
         self._act("hold snapshot", snapshots[0], self._hold, holds)
 
     def release(self, tag: str, snapshots: Sequence[str]) -> None:
-        """Release holds, all or none."""
+        """Release holds; what is missing keeps none of the others from being released."""
         holds = {name.encode(): [tag.encode()] for name in snapshots}
         self._act("release hold from snapshot", snapshots[0], self._release, holds)
 
@@ -102,10 +103,9 @@ class Core:
 
     def _release(self, holds: Mapping[bytes, list[bytes]]) -> None:
         if missing := self._library.lzc_release(holds):
-            name = missing[0].decode().partition("#")[0]
-            raise Refusal(
-                f"cannot release hold from snapshot '{name}': no such tag on this dataset"
-            )
+            name, _, tag = missing[0].decode().partition("#")
+            why = _REASONS["HoldNotFound" if tag else errno.ENOENT]
+            raise Refusal(f"cannot release hold from snapshot '{name}': {why}")
 
     def _act(self, action: str, name: str, act: Callable[..., object], *arguments: object) -> None:
         try:

@@ -39,13 +39,15 @@ wait
 """
 """Goes on with a process of its own; both have the FIFO open as long as they live."""
 
+RUN = ("-m", "tests.lab", "run", "2.3", "true")
+
 STEP = """
 from pathlib import Path
 from tests.lab.__main__ import clean_up_if_told_to_end
 from tests.lab.processes import workplace
 from tests.lab.recipe import _Steps
 clean_up_if_told_to_end()
-with workplace("work-") as place:
+with workplace("work-") as place:  # a build's
     place.pool.submit(_Steps(place, Path("/")).run, "qemu-system-x86_64").result()
 """
 
@@ -173,8 +175,17 @@ def test_a_command_that_takes_too_long_is_ended(
     assert said == ["lab: no end within 0 seconds"]
 
 
-@pytest.mark.parametrize("words", [("-m", "tests.lab", "run", "2.3", "true"), ("-c", STEP)])
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (RUN, signal.SIGINT),
+        (RUN, signal.SIGTERM),
+        (RUN, signal.SIGHUP),
+        (RUN, signal.SIGKILL),
+        (("-c", STEP), signal.SIGTERM),
+        (("-c", STEP), signal.SIGKILL),
+    ],
+)
 def test_nothing_outlives_who_started_it(
     words: tuple[str, ...],
     ending: signal.Signals,
@@ -209,8 +220,10 @@ def test_a_machine_ends_when_nobody_reads_it_any_more(
     qemu: Callable[[str], None], temporary: Path
 ) -> None:
     qemu("while echo line; do :; done\n")
-    lab = [sys.executable, "-m", "tests.lab", "run", "2.3", "true"]
-    with subprocess.Popen(lab, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    lab = [sys.executable, *RUN]
+    with subprocess.Popen(
+        lab, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.readline()

@@ -44,7 +44,8 @@ def _size(text: str) -> int:
     try:
         return kinds.size_bytes(text)
     except Invalid as error:
-        raise Invalid(error.message, hint="chyves <guest> create [<size>] [<pool>]") from None
+        error.hint += "; chyves <guest> create [<size>] [<pool>]"
+        raise
 
 
 def create_guest(app: App, name: str, pool: str, size: int) -> None:

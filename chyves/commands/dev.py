@@ -28,7 +28,7 @@ SIMPLE: Mapping[object, Callable[[str], object]] = {str: str, int: int}
 
 @click.command("dev", cls=Changing)
 @argument("function", metavar="<module>.<function>")
-@argument("arguments", nargs=-1, metavar="[<argument>] [...]")
+@argument("arguments", nargs=-1, may_be_empty=True, metavar="[<argument>] [...]")
 @click.pass_obj
 def dev(app: App, function: str, arguments: tuple[str, ...]) -> None:
     """Call a function of chyves.backend and print what it returns; the global property dev_mode

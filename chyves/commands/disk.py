@@ -14,7 +14,7 @@ from chyves.commands import info
 from chyves.commands.create import create_disk
 from chyves.commands.delete import refuse_dependants
 from chyves.commands.forms import misunderstood
-from chyves.commands.options import Mixed, argument
+from chyves.commands.options import Mixed, argument, refuse_empty
 from chyves.errors import Invalid, NotPermitted, Precondition
 from chyves.model import kinds, layout
 from chyves.model.guest import Guest
@@ -24,10 +24,11 @@ Act = Callable[[App, Inventory, Guest], None]
 
 
 @click.command("disk", cls=Mixed)
-@argument("words", nargs=-1, metavar="list|add|delete|resize|disk{n} ...")
+@argument("words", nargs=-1, may_be_empty=True, metavar="list|add|delete|resize|disk{n} ...")
 @click.pass_obj
 def disk(app: App, words: tuple[str, ...]) -> None:
     """List the disks of a guest, add one, or delete, resize or annotate one."""
+    refuse_empty(words[:2])  # a text may be
     match words:
         case ("list",):
             inventory = app.inventory

@@ -2,7 +2,7 @@
 """The options that many verbs share, and the two kinds of verbs."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import click
 
 from chyves.app import App
 from chyves.commands.forms import entries_of
+from chyves.errors import Invalid
 
 
 def _into(
@@ -99,9 +100,23 @@ def changing_options() -> list[click.Parameter]:
     ]
 
 
-def argument(*names: str, **settings: Any) -> Callable[[Any], Any]:
-    """Declare an argument of a command, completed by what the table has in its place."""
-    return click.argument(*names, shell_complete=_complete, **settings)
+def argument(*names: str, may_be_empty: bool = False, **settings: Any) -> Callable[[Any], Any]:
+    """Declare an argument of a command, completed by what the table has in its place. A word that
+    is there and empty is refused: it does not mean what no word means."""
+    callback = None if may_be_empty else _check_words
+    return click.argument(*names, shell_complete=_complete, callback=callback, **settings)
+
+
+def _check_words(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
+    if not ctx.resilient_parsing:
+        refuse_empty(value if isinstance(value, tuple) else (value,))
+    return value
+
+
+def refuse_empty(words: Iterable[object]) -> None:
+    """Raise Invalid if one of the words is empty."""
+    if "" in words:
+        raise Invalid("a word is empty", hint="as from a variable that is not set; or leave it out")
 
 
 def _complete(ctx: click.Context, _: click.Parameter, beginning: str) -> list[Any]:

@@ -74,25 +74,25 @@ class History(NamedTuple):
         return label
 
     def named(self, words: str) -> list[Snapshot]:
-        """Return the snapshots that one word, or several with commas between, name behind an ``@``:
-        ``a``, which a disk may have alone, or ``a%b``, ``a%``, ``%b`` or ``%`` of the guest as a
-        whole. Raises Invalid, NotFound."""
+        """Return the snapshots that one word, or several with commas between, name: ``@a``, which a
+        disk may have alone, or ``@a%b``, ``@a%``, ``@%b`` or ``@%`` of the guest as a whole. Behind
+        the first an ``@`` may be left out. Raises Invalid, NotFound."""
         if not words.startswith("@"):
             kinds.snapshot_label(words)
         labels: set[str] = set()
-        for word in words.removeprefix("@").split(","):
+        for word in words.split(","):
             labels |= set(self._range(word) if "%" in word else [self._one(word)])
         return [snapshot for snapshot in self.taken if snapshot.label in labels]
 
     def _one(self, name: str) -> str:
-        label, known = f"@{name}", [snapshot.label for snapshot in self.taken]
+        label, known = _label(name), [snapshot.label for snapshot in self.taken]
         if kinds.snapshot_label(label) not in known:
             raise self._unknown(label, known)
         return label
 
     def _range(self, word: str) -> list[str]:
         labels = self.labels
-        first, _, last = (end and f"@{end}" for end in word.partition("%"))
+        first, _, last = (end and _label(end) for end in word.removeprefix("@").partition("%"))
         for end in filter(None, (first, last)):
             if kinds.snapshot_label(end) not in labels:
                 raise self._unknown(end, labels)
@@ -100,7 +100,7 @@ class History(NamedTuple):
         high = labels.index(last) if last else len(labels) - 1
         if not labels[low : high + 1]:
             raise NotFound(
-                f"no snapshots of {self.guest} in @{word}",
+                f"no snapshots of {self.guest} in @{word.removeprefix('@')}",
                 hint=f"chyves {self.guest} snapshot list",
             )
         return labels[low : high + 1]
@@ -147,6 +147,10 @@ class History(NamedTuple):
                 )
             targets.append(own[place].name)
         return targets
+
+
+def _label(name: str) -> str:
+    return name if name.startswith("@") else f"@{name}"
 
 
 def by_dataset(taken: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:

@@ -354,9 +354,24 @@ def test_a_full_pool(line: str, stocked: Chyves, with_source: Callable[[str], st
     stocked.refused(with_source(line), code=Exit.PRECONDITION)
 
 
-def test_an_empty_size_is_no_size(guests: Chyves) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("new create", "web clone new", "web disk add", "web disk", "web delete", "web move"),
+        *("web rename", "web snapshot", "web snapshot delete", "web snapshot rollback"),
+        *("web start", "web stop", "web unset", "network web add tap", "network", "iso delete"),
+        *("dataset tank", "dataset tank uninstall", "list snapshots", "web get", "web group add"),
+    ],
+)
+def test_an_empty_word_does_not_mean_what_no_word_means(line: str, guests: Chyves) -> None:
     """As from a script whose variable is not set."""
-    assert guests.refused("new create", "", code=Exit.USAGE).startswith("not a size: ''")
+    guests("web snapshot @one -q")
+    said = guests.refused(line, "", code=Exit.USAGE)
+    assert said.startswith("a word is empty\n")
+
+
+def test_a_text_may_be_empty(guests: Chyves) -> None:
+    guests("web disk disk0 notes", "")
 
 
 def test_a_full_pool_can_be_emptied(stocked: Chyves) -> None:

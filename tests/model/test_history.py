@@ -44,6 +44,7 @@ WHOLE = history(
         ("@%b", ["@a", "@b", "/.config@a", "/.config@b"]),
         ("@d%", ["@d", "/.config@d"]),
         ("@a,c%d", ["@a", "@c", "@d", "/.config@a", "/.config@c", "/.config@d", "/disk0@c"]),
+        ("@a,@c%@d", ["@a", "@c", "@d", "/.config@a", "/.config@c", "/.config@d", "/disk0@c"]),
         ("@own,a", ["@a", "/.config@a", "/disk0@own"]),
     ],
 )

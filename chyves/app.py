@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chyves.errors import ChyvesError, Exit, Invalid, NotPermitted
-from chyves.output import Output, Report
+from chyves.output import Output, Report, stdout
 
 if TYPE_CHECKING:
     from chyves.backend.host import Host
@@ -127,6 +127,7 @@ class App:
             raise NotPermitted(
                 "only root may do this", hint="run it with doas or sudo, or look with --dry-run"
             )
+        stdout.goes_on = True
         if self._journal is None:
             from chyves.backend.journal import Journal
 

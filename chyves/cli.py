@@ -3,7 +3,6 @@
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from chyves.commands.table import GUEST_VERBS, TOP_COMMANDS, Entry
 from chyves.errors import ChyvesError, Exit, Interrupted, Invalid
 from chyves.model.selector import is_selector
 from chyves.model.words import near
-from chyves.output import tell
+from chyves.output import lose_output, stdout, tell
 
 
 class Lazy(click.Group):
@@ -126,16 +125,18 @@ def run(arguments: list[str], app: App | None = None) -> int:
     """Run one command line and return its exit code."""
     app = app or App()
     app.words = arguments
+    stdout.begin()
     try:
         code = _invoke(_with_help_as_a_word(arguments), app)
-        sys.stdout.flush()
+        stdout.flush()
+        if stdout.failure:
+            return code or _lost(stdout.failure)
         _remind(app)
         return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except BrokenPipeError as error:
+        return _lost(error)
     except OSError as error:
-        return _bug(error, app) if error.filename else _unwritten(error)
+        return _bug(error, app) if error.filename else _lost(error)
     except KeyboardInterrupt:  # while it is told
         tell("chyves: interrupted\n")
         return int(Exit.INTERRUPTED)
@@ -161,9 +162,11 @@ def _remind(app: App) -> None:
         remind(app)
 
 
-def _unwritten(error: OSError) -> int:
-    """Say that the output went nowhere: what was asked may have been done all the same."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _lost(error: OSError) -> int:
+    """Tell that output went nowhere, unless nobody was to read it; return the exit code."""
+    lose_output()
+    if isinstance(error, BrokenPipeError):
+        return 128 + signal.SIGPIPE
     tell(f"chyves: cannot write the output: {error.strerror}\n")
     tell("hint: what was asked may have been done; look with chyves list\n")
     return int(Exit.FAILED)

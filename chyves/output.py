@@ -21,6 +21,47 @@ SCHEMA = 1
 Row = Sequence[object]
 
 
+class Stdout:
+    """The standard output of a command line. One that changes something ``goes_on`` when nothing
+    can be written any more: the rest of what it prints is lost then, and ``failure`` says why."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin another command line."""
+        self.goes_on = False
+        self.failure: OSError | None = None
+
+    def write(self, text: str) -> None:
+        with self._kept_going():
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with self._kept_going():
+            sys.stdout.flush()
+
+    @contextmanager
+    def _kept_going(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self.goes_on:
+                raise
+            lose_output()
+            self.failure = self.failure or error
+
+
+stdout = Stdout()
+
+
+def lose_output() -> None:
+    """Let what is printed from here on, and what was not written yet, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 class Output:
     """Where a command talks. Set once from the options of the command line."""
 
@@ -44,11 +85,11 @@ class Output:
     def line(self, text: str) -> None:
         """Print a line of data."""
         if not self.json:
-            sys.stdout.write(f"{_talk(text)}\n")
+            stdout.write(f"{_talk(text)}\n")
 
     def flush(self) -> None:
         """Let a reader have what was printed so far."""
-        sys.stdout.flush()
+        stdout.flush()
 
     def say(self, text: str) -> None:
         """Tell a person what happens; not with -q."""
@@ -140,7 +181,7 @@ class Output:
         """Return what a person types; nothing where nobody is to be asked."""
         if self.yes or self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return ""
-        sys.stdout.flush()
+        stdout.flush()
         answer: str = click.prompt(question, default="", show_default=False, err=True)
         return answer
 
@@ -152,14 +193,14 @@ class Output:
             raise NotPermitted(
                 f"not without a confirmation: {question}", hint="add --yes to go ahead"
             )
-        sys.stdout.flush()
+        stdout.flush()
         if not click.confirm(question, default=False, err=True):
             raise NotPermitted("not done")
 
 
 def tell(text: str) -> None:
     """Write a line to a person, behind the data so far. Nobody to hear it is no reason to stop."""
-    sys.stdout.flush()
+    stdout.flush()
     try:
         sys.stderr.write(_talk(text))
     except OSError:
@@ -254,7 +295,7 @@ class Report:
                 "warnings": self._warnings,
                 "errors": self._errors,
             }
-            sys.stdout.write(json.dumps(envelope, indent=2) + "\n")
+            stdout.write(json.dumps(envelope, indent=2) + "\n")
         return self.exit_code()
 
     def _has_changed(self) -> bool:

@@ -173,7 +173,7 @@ def test_verbose_shows_each_program_that_changes_something(chyves: Chyves) -> No
 def process(chyves: Chyves, *words: str, **streams: Any) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
-        [sys.executable, "-m", "chyves", "-q", *words],
+        [sys.executable, "-m", "chyves", *words],
         env={**env, "CHYVES_SIMULATE": str(chyves.directory)},
         stderr=subprocess.PIPE,
         text=True,
@@ -188,7 +188,7 @@ def test_nobody_reads_the_output(words: str, guests: Chyves) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = process(guests, *words.split(), stdout=writing)
+        done = process(guests, "-q", *words.split(), stdout=writing)
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
@@ -196,10 +196,47 @@ def test_nobody_reads_the_output(words: str, guests: Chyves) -> None:
 
 def test_output_that_cannot_be_written_is_no_bug(guests: Chyves) -> None:
     with open("/dev/full", "wb") as full:
-        done = process(guests, "web", "set", "cpu=3", stdout=full.fileno())
+        done = process(guests, "-q", "web", "set", "cpu=3", stdout=full.fileno())
     assert done.returncode == Exit.FAILED
     assert done.stderr.startswith("chyves: cannot write the output: No space left on device\n")
     assert "cpu=3\n" in guests.file("/chyves/tank/guests/web/.config/.cfg")
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("a,b,c create 1M", ["a", "b", "c", "db", "web"]),
+        ("web,db delete --yes", []),
+        ("web clone a,b,c -iu", ["a", "b", "c", "db", "web"]),
+    ],
+)
+def test_a_change_goes_on_when_its_output_is_lost(
+    line: str, after: list[str], guests: Chyves
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = process(guests, *line.split(), "-v", stdout=writing)
+    os.close(writing)
+    assert done.returncode == 141
+    assert "Broken pipe" not in done.stderr
+    assert [row["name"] for row in guests.json("list")] == after
+
+
+def test_a_change_whose_output_is_lost_is_logged_whole(guests: Chyves) -> None:
+    with open("/dev/full", "wb") as full:
+        done = process(guests, "all", "set", "notes=q", stdout=full.fileno())
+    assert done.returncode == Exit.FAILED
+    assert [line for line in done.stderr.splitlines() if "cannot write the output" in line]
+    for guest in ("web", "db"):
+        assert guests(f"{guest} get notes").out == f"{guest}'s notes=q\n"
+        assert "set notes=q" in guests(f"{guest} log 1").out
+
+
+def test_a_failure_is_told_by_the_exit_code_though_the_output_is_lost(guests: Chyves) -> None:
+    with open("/dev/full", "wb") as full:
+        done = process(guests, "web,nobody", "delete", "--yes", stdout=full.fileno())
+    assert done.returncode == Exit.NOT_FOUND
+    assert [row["name"] for row in guests.json("list")] == ["db"]
 
 
 def test_info_as_json_needs_no_flags(guests: Chyves) -> None:
@@ -215,7 +252,7 @@ def test_only_the_first_lines_are_read(guests: Chyves) -> None:
 
 
 def test_output_that_is_closed_is_no_bug(guests: Chyves) -> None:
-    done = process(guests, "list", preexec_fn=lambda: os.close(1))
+    done = process(guests, "-q", "list", preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -230,7 +267,7 @@ def test_nobody_hears_what_is_said(close: bool, guests: Chyves) -> None:
             os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
 
     for line, code in (("web,db set cpu=2", 0), ("nobody,db start", 3), ("db,web wait", 2)):
-        done = process(guests, *line.split(), preexec_fn=deafen)
+        done = process(guests, "-q", *line.split(), preexec_fn=deafen)
         assert done.returncode == code, line
     assert [row["value"] for row in guests.json("list cpu")] == ["2", "2"]
 

@@ -111,18 +111,28 @@ def set_command(app: App, words: tuple[str, ...]) -> None:
     """Set properties. A word without = names other guests, for the assignments behind it."""
     inventory = app.inventory
     inventory.require_current()
-    groups = _groups(app.selector, words)
-    for group in groups:
-        if group.target not in SHARED:
-            inventory.select(group.target)
-    for group in groups:
-        if group.target in SHARED:
-            with app.report.item(group.target), locks.host_lock(app.host):
-                _set_shared(app, inventory, group)
+    for owner, values in _by_owner(inventory, _groups(app.selector, words)):
+        if isinstance(owner, str):
+            with app.report.item(owner), locks.host_lock(app.host):
+                _set_shared(app, inventory, Group(owner, values))
             continue
-        for guest in inventory.select(group.target):
-            with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
-                _set_guest(app, inventory, guest, group.values)
+        with app.report.item(owner.name), locks.guest_lock(app.host, owner.name):
+            _set_guest(app, inventory, owner, values)
+
+
+def _by_owner(
+    inventory: Inventory, groups: Sequence[Group]
+) -> list[tuple[str | Guest, dict[str, str]]]:
+    """Return all that each guest is to have, or the host or the defaults: of what is said of one
+    again, the last. Raises NotFound, Invalid."""
+    wanted: dict[str, tuple[str | Guest, dict[str, str]]] = {}
+    for group in groups:
+        shared = group.target in SHARED
+        owners = [group.target] if shared else inventory.select(group.target)
+        for owner in owners:
+            name = owner if isinstance(owner, str) else owner.name
+            wanted.setdefault(name, (owner, {}))[1].update(group.values)
+    return list(wanted.values())
 
 
 def _groups(selector: str, words: Sequence[str]) -> list[Group]:

@@ -34,8 +34,8 @@ def test_a_word_without_an_equals_sign_names_other_guests(three: Chyves) -> None
 def test_global_and_defaults_can_stand_between_guests(three: Chyves) -> None:
     done = three("web set cpu=2 global stdout_level=1 defaults ram=1G all notes=x db cpu=3")
     assert done.out == (
-        "web: set cpu=2\nglobal: set stdout_level=1\ndefaults: set ram=1G\n"
-        "db: set notes=x\nmail: set notes=x\nweb: set notes=x\ndb: set cpu=3\n"
+        "web: set cpu=2 notes=x\nglobal: set stdout_level=1\ndefaults: set ram=1G\n"
+        "db: set notes=x cpu=3\nmail: set notes=x\n"
     )
 
 
@@ -65,8 +65,13 @@ def test_a_line_that_makes_no_sense_changes_nothing(
 
 
 def test_all_values_of_a_guest_are_written_or_none(guests: Chyves) -> None:
-    why = guests.refused("web set cpu=2 ram=lots", code=Exit.USAGE)
-    assert why.startswith("web: ram: not a size: 'lots'\n")
+    for line in (
+        "web set cpu=2 ram=lots",
+        "web set cpu=2 web ram=lots",
+        "all set cpu=2 all ram=lots",
+    ):
+        why = guests.refused(line, code=Exit.USAGE)
+        assert "web: ram: not a size: 'lots'\n" in why
 
 
 def test_a_failure_for_one_target_does_not_stop_the_others(three: Chyves) -> None:

@@ -29,7 +29,7 @@ def import_resource(app: App, kind: str, text: str, checksum: str | None) -> Non
     app.require_root()
     source = parse_source(text)
     if not source.scheme:
-        _require_regular_file(Path(text))
+        source = _local(app, source)
     wanted = parse_checksum(checksum) if checksum is not None else _ask_for_checksum(app, source)
     name = source.name
     with app.report.item(name), locks.resource_lock(app.host, kind, name):
@@ -47,6 +47,16 @@ def _ask_for_checksum(app: App, source: Source) -> Checksum | None:
     return parse_checksum(answer) if answer.strip() else None
 
 
+def _local(app: App, source: Source) -> Source:
+    """Return a file of this machine; or else of the simulated host, as hints name it."""
+    if app.host.simulated and not Path(source.text).exists():
+        there = app.host.path(source.text)
+        if there.exists():
+            source = source._replace(text=str(there))
+    _require_regular_file(Path(source.text))
+    return source
+
+
 def _require_regular_file(path: Path) -> None:
     hint = "import takes a file, or an URL"
     try:
@@ -55,6 +65,8 @@ def _require_regular_file(path: Path) -> None:
         raise NotFound(f"{path}: {error.strerror}", hint=hint) from None
     if not stat.S_ISREG(status.st_mode):
         raise Invalid(f"{path} is not a regular file", hint=hint)
+    if status.st_size == 0:
+        raise Invalid(f"{path} is empty", hint=hint)
 
 
 def _begin(app: App, inventory: Inventory, source: Source, dataset: str) -> None:
@@ -146,6 +158,8 @@ def _check(app: App, source: Source, wanted: Checksum | None, file: Path) -> Che
     algorithm = wanted.algorithm if wanted else "sha256"
     if (app.host.plan is not None and source.scheme) or not (wanted or source.scheme):
         return None
+    if file.stat().st_size == 0:
+        raise ChyvesError("an empty file has come", hint="nothing was imported")
     found = Checksum(algorithm, unpack.checksum(file, algorithm))
     if wanted and found != wanted:
         raise ChyvesError(

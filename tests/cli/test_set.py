@@ -65,11 +65,7 @@ def test_a_line_that_makes_no_sense_changes_nothing(
 
 
 def test_all_values_of_a_guest_are_written_or_none(guests: Chyves) -> None:
-    for line in (
-        "web set cpu=2 ram=lots",
-        "web set cpu=2 web ram=lots",
-        "all set cpu=2 all ram=lots",
-    ):
+    for line in ("web set cpu=2 ram=lots", "web set cpu=2 web ram=lots"):
         why = guests.refused(line, code=Exit.USAGE)
         assert "web: ram: not a size: 'lots'\n" in why
 

@@ -275,9 +275,10 @@ def _on_volume(node: Path) -> str:
         with node.open("rb") as device:
             os.posix_fadvise(device.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             size = device.seek(0, os.SEEK_END)
-            found = b""
-            for place in (0, max(EDGE, size - EDGE)):
-                device.seek(place)
+            device.seek(0)
+            found = device.read(EDGE)
+            if size > EDGE:
+                device.seek(max(EDGE, size - EDGE))
                 found += device.read(EDGE)
     except OSError as error:
         return str(error.strerror)

@@ -103,10 +103,10 @@ def _find""",
 
 
 def _find""",
-        "holds",
+        "holds_that_are_refused",
     ),
     "a node for a volume without": Mistake(
-        "nodes.py", 'if mode(datasets, name) == "none" or', "if", "volmode"
+        "nodes.py", 'if mode(datasets, name) == "none" or', "if", "volmode_of_their_own"
     ),
     "a node for a volume with its own volmode": Mistake(
         "nodes.py", "if mode(datasets, name) != inherited:", "if False:", "volmode_of_their_own"

@@ -69,14 +69,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "invalid type '(null)'",
     ),
     Difference(
-        "2.1 on Linux makes a node for a volume that is created with volmode=none",
-        "FreeBSD 13.2: the recorded listing of /dev/zvol after 'zfs create -o volmode=none'",
-        ("13.2",),
-        "nodes|bytes",
-        r"vm/hidden\b.*\n",
-        "",
-    ),
-    Difference(
         "a volume created with its own volmode has no node, and 'zfs set volmode' acts a step late",
         "FreeBSD 13.2: the recorded listings of /dev/zvol with volmode",
         ("13.2", *NEWER),

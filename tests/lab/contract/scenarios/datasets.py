@@ -118,12 +118,15 @@ def volmode(host: Session) -> None:
     host.zfs("get -H -o name,value,source volmode tank/vm tank/vm/inherits tank/vm/hidden")
     host.zfs("set volmode=full tank/vm/inherits")
     host.zfs("inherit volmode tank/vm/inherits")
+    host.zfs("destroy tank/vm/hidden")  # which has a node on Linux, or has not
 
 
 def volmode_of_their_own(host: Session) -> None:
     host.zfs("create -V 8M -o volmode=dev tank/own-mode")
     host.zfs("create -V 8M tank/late-mode")
     host.zfs("set volmode=none tank/late-mode")
+    host.zfs("create -o volmode=none tank/none")
+    host.zfs("create -V 8M tank/none/inherits")
 
 
 def sizes_of_volumes_change(host: Session) -> None:

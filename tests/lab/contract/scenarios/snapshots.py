@@ -85,6 +85,8 @@ def holds_that_are_refused(host: Session) -> None:
     host.zfs("hold")
     host.zfs("hold .keep tank/a@s")
     host.zfs("hold -r keep tank/a@nosuch")
+    host.zfs("hold keep tank/nosuch@s tank/a@s tank/a@nosuch")
+    host.zfs("release keep tank/nosuch@s tank/a@s tank/a@nosuch")
     host.zfs("release keep tank/a@s")
     host.zfs("release keep tank/a@nosuch")
     host.zfs("release keep")

@@ -63,6 +63,27 @@ def plan_restored(host: Host, guest: Guest, label: str) -> None:
     host.planned[layout.guest_config(guest.pool, guest.name)] = old.text
 
 
+def kept_for_rollback(host: Host, guest: Guest) -> ConfigFile:
+    """Return the properties that a guest had before its rollback that was killed; those it has if
+    that did not come so far."""
+    try:
+        return read_config(host, layout.kept_config(guest.pool, guest.name))
+    except FileNotFoundError:
+        return guest.config
+
+
+def keep_for_rollback(host: Host, guest: Guest, config: ConfigFile) -> None:
+    """Keep the properties of a guest until its rollback is at its end."""
+    if host.plan is None:
+        write_file(host, layout.kept_config(guest.pool, guest.name), config.text)
+
+
+def forget_rollback(host: Host, guest: Guest) -> None:
+    """Let go of what was kept of a guest for a rollback, if anything was."""
+    if host.plan is None:
+        host.path(layout.kept_config(guest.pool, guest.name)).unlink(missing_ok=True)
+
+
 def change_config(
     host: Host, path: str, change: Callable[[ConfigFile], ConfigFile], *, what: str
 ) -> None:

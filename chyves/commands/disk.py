@@ -2,7 +2,7 @@
 """``disk``: a guest's volumes; its files below ``img`` are listed with them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import click
@@ -17,6 +17,7 @@ from chyves.commands.forms import misunderstood
 from chyves.commands.options import Mixed, argument, refuse_empty
 from chyves.errors import Invalid, NotPermitted, Precondition
 from chyves.model import kinds, layout
+from chyves.model.config import ConfigFile
 from chyves.model.guest import Guest
 from chyves.model.properties import Context, Scope, disk_of, validate
 
@@ -156,6 +157,15 @@ def forget_missing(app: App, inventory: Inventory, guest: Guest) -> None:
         if f"{root}/{name}" not in inventory.datasets:
             app.report.warn(f"{guest.name}: {name} was deleted since: it does not come back")
             _forget(app, guest, name)
+
+
+def keep_as_they_were(app: App, guest: Guest, before: ConfigFile, names: Collection[str]) -> None:
+    """Let properties that came back say of disks that stay what they said ``before``."""
+    kept = {key: value for key, value in before.items() if disk_of(key) in names}
+    wrong = [key for key in guest.config if disk_of(key) in names and key not in kept]
+    path = layout.guest_config(guest.pool, guest.name)
+    said = f"of {', '.join(names)} what was said before"
+    store.change_config(app.host, path, lambda config: config.unset(wrong).set(kept), what=said)
 
 
 def _forget(app: App, guest: Guest, name: str) -> None:

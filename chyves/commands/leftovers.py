@@ -103,6 +103,7 @@ def discard(
             _destroy_disks(app, dataset)
             _release_taps(app, inventory, guest)
     destroy_patiently(app, dataset)
+    store.forget_rollback(app.host, guest)
     if app.host.plan is None:
         app.host.path(layout.state_file(guest.name)).unlink(missing_ok=True)
 

@@ -143,23 +143,30 @@ def roll_back(app: App, label: str) -> None:
         brings_properties = f"{root}/.config" in restored
         if brings_properties:
             store.require_restorable(app.host, guest, label)
-        for name in _added_since(inventory, root, restored):
+        added = _added_since(inventory, root, restored)
+        for name in added:
             app.report.warn(f"{name} is not in {label}: it stays as it is now")
         if lost:
             names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
         app.output.confirm(f"Roll {guest.name} back to {label}?")
+        guest = store.current(app.host, guest)
+        properties = guest.config
+        if inventory.datasets[root].half_rolled_back:
+            properties = store.kept_for_rollback(app.host, guest)
         before = _begin_rollback(app, guest, label)
         app.report.touched()
+        if inventory.datasets[root].is_read_only:  # or nothing could be put in order
+            zfs.inherit_property(app.host, root, "readonly")
         for own in by_dataset(orphans).values():
             _destroy_listed(app, own)
         for target in targets:
             if target.dataset == f"{root}/logs":
                 _keep_log(app, target, lost)
-            else:
-                snapshots.rollback(app.host, target.name)
-        if inventory.datasets[root].is_read_only:  # or nothing could be put in order
-            zfs.inherit_property(app.host, root, "readonly")
+                continue
+            if added and target.dataset == f"{root}/.config":
+                store.keep_for_rollback(app.host, guest, properties)
+            snapshots.rollback(app.host, target.name)
         if app.host.plan is not None and brings_properties:
             store.plan_restored(app.host, guest, label)
         with locks.host_lock(app.host):
@@ -167,6 +174,10 @@ def roll_back(app: App, label: str) -> None:
                 app.report.warn(f"{guest.name}: {note}")
         now = store.current(app.host, guest)
         disk.forget_missing(app, inventory, now)
+        if added:
+            disks = [name.removeprefix(f"{root}/") for name in added]
+            disk.keep_as_they_were(app, store.current(app.host, guest), properties, disks)
+            store.forget_rollback(app.host, guest)
         if now.is_template:
             zfs.set_property(app.host, root, "readonly", "on")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)

@@ -169,6 +169,12 @@ def guest_config(pool: str, guest: str) -> str:
     return f"{guest_mountpoint(pool, guest)}/.config/.cfg"
 
 
+def kept_config(pool: str, guest: str) -> str:
+    """Return where the properties of a guest are kept while it is rolled back: where no rollback of
+    it takes them away."""
+    return f"/chyves/{pool}/.config/.before-rollback-{guest}"
+
+
 def snapshot_config(pool: str, guest: str, label: str) -> str:
     """Return the file of a guest's properties as a snapshot (``@name``) has it."""
     folder = f"{guest_mountpoint(pool, guest)}/.config"

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a rollback takes back, what it leaves, and how snapshots refuse guests of two times."""
 
+from typing import NoReturn
+
+import pytest
+
 from chyves.backend import zfs
-from chyves.errors import Exit
+from chyves.errors import Exit, Precondition
 from tests.cli.conftest import Chyves
 from tests.cli.plans import same_as_the_real_run
 
@@ -186,3 +190,48 @@ def test_several_snapshots_with_commas_between(guests: Chyves) -> None:
         guests.refused(f"web snapshot delete {wrong} --yes", code=Exit.USAGE)
     assert guests("web snapshot delete @a,c%d,f --yes").out.startswith("web: deleted @a,c%d,f, ")
     assert {name.partition("@")[2] for name in guests.datasets(ROOT)} == {"", "b", "e"}
+
+
+def said_of_disks(chyves: Chyves) -> dict[str, str]:
+    file = chyves.file("/chyves/tank/guests/web/.config/.cfg")
+    lines = (line.partition("=") for line in file.splitlines() if "disk1" in line)
+    return {name: value for name, _, value in lines}
+
+
+def test_a_disk_that_was_added_since_keeps_what_is_said_of_it(guests: Chyves) -> None:
+    guests("web snapshot @a -q")
+    for line in ("disk add 1M", "set virtio_block_options_disk1=ro", "disk disk1 notes precious"):
+        guests(f"web {line} -q")
+    before = said_of_disks(guests)
+    assert before["virtio_block_options_disk1"] == "ro"
+    guests("web snapshot rollback @a --yes -q")
+    assert said_of_disks(guests) == before
+
+
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_a_disk_does_not_get_what_was_said_of_one_that_is_gone(
+    broken_off: bool, guests: Chyves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> set[str]:
+        return {path.name for path in guests.host.path("/chyves/tank/.config").iterdir()}
+
+    for line in ("disk add 1M", "set virtio_block_options_disk1=ro", "disk disk1 notes old"):
+        guests(f"web {line} -q")
+    guests("web snapshot @a -q")
+    for line in ("disk delete disk1 --yes", "disk add 2M", "disk disk1 notes new"):
+        guests(f"web {line} -q")
+    before, nothing_kept = said_of_disks(guests), kept()
+    assert before["disk1_notes"] == "new"
+    if broken_off:  # when the properties of then are there
+        with monkeypatch.context() as patch:
+
+            def full(*_: object) -> NoReturn:
+                raise Precondition("out of space")
+
+            patch.setattr("chyves.backend.numbers.settle_restored", full)
+            guests("web snapshot rollback @a --yes", code=Exit.PRECONDITION)
+        assert said_of_disks(guests)["disk1_notes"] == "old"
+        assert kept() > nothing_kept
+    guests("web snapshot rollback @a --yes -q")
+    assert said_of_disks(guests) == before
+    assert kept() == nothing_kept

@@ -13,7 +13,6 @@ from tests.lab.contract.session import (
     OTHER_POOL,
     POOL,
     Session,
-    text_of,
 )
 
 DEADLINE = 5.0
@@ -82,15 +81,10 @@ class RealSession(Session):
         with Path(file).open("rb"):
             yield
 
-    def settle(self) -> None:
-        """Wait until each node is of a volume, and each volume has its node."""
+    def settle(self, volumes: set[str]) -> None:
+        top = Path("/dev/zvol")
 
         def settled() -> bool:
-            listing = ["zfs", "list", "-H", "-t", "volume", "-o", "name,volmode", "-r", POOL]
-            lines = text_of(self.run(listing, b"")[1]).splitlines()
-            shown = (line.split("\t") for line in lines)
-            volumes = {name for name, mode in shown if mode != "none"}
-            top = Path("/dev/zvol")
             nodes = {str(p.relative_to(top)) for p in (top / POOL).rglob("*") if not p.is_dir()}
             return volumes == nodes
 

@@ -95,8 +95,8 @@ class Session(ABC):
         """Wait until the node of a volume is there, or will not come."""
 
     @abstractmethod
-    def settle(self) -> None:
-        """Wait until the nodes of volumes have come and gone."""
+    def settle(self, volumes: set[str]) -> None:
+        """Wait until the nodes of volumes have come and gone: these are there."""
 
     def zfs(self, line: str, *more: str, near: bool = False) -> None:
         """Run ``zfs`` with the words of a line, and ``more``."""
@@ -152,8 +152,8 @@ class Session(ABC):
     def state(self) -> None:
         """Note all datasets with the properties that matter, the nodes of the volumes, what is on
         these, and the files of what is mounted in the pool's folder."""
-        self.settle()
         self.zfs(f"list -H -p -r -t all -o {STATE} {POOL}")
+        self.settle(_with_nodes(self.steps[-1].out))
         top = self.path(f"/dev/zvol/{POOL}")
         nodes = [path for path in sorted(top.rglob("*")) if not path.is_dir()]
         shown = "".join(f"{path.relative_to(top)}\n" for path in nodes)
@@ -264,6 +264,13 @@ class Session(ABC):
         self.steps.append(Step(f"files {directory}", out=text))
 
 
+def _with_nodes(listing: str) -> set[str]:
+    """Return the volumes in a listing of ``STATE`` that have nodes."""
+    columns = STATE.split(",")
+    rows = (dict(zip(columns, line.split("\t"), strict=True)) for line in listing.splitlines())
+    return {row["name"] for row in rows if row["type"] == "volume" and row["volmode"] != "none"}
+
+
 def _now(found: re.Match[str]) -> str:
     return "NOW" if abs(int(found[0]) - time.time()) < LATELY else found[0]
 
@@ -344,5 +351,5 @@ class SimulatedSession(Session):
     def wait_for(self, node: Path) -> None:
         """Nodes of the simulated host come and go at once."""
 
-    def settle(self) -> None:
+    def settle(self, volumes: set[str]) -> None:
         """Nodes of the simulated host come and go at once."""

@@ -292,7 +292,7 @@ def test_a_tree_is_copied_with_its_earlier_snapshots(host: Host) -> None:
     estimate = snapshots.copied_bytes(host, ["tank/web@two"], replicate=True)
     moved: list[int] = []
     snapshots.copy(host, "tank/web@two", "tank/copy", moved.append, replicate=True)
-    assert sum(moved) == pytest.approx(estimate, rel=0.5)
+    assert sum(moved) == pytest.approx(estimate, rel=1)
     assert names(host)[: len(names(host)) // 2] == [
         name.replace("tank/web", "tank/copy") for name in names(host)[len(names(host)) // 2 :]
     ]

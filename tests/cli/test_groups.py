@@ -37,7 +37,7 @@ def test_selectors(selector: str, selected: str, three: Chyves) -> None:
 
 def test_verbs_take_groups(three: Chyves) -> None:
     assert three(":prod set notes=x rcboot notes=y").out == (
-        "db: set notes=x\nweb: set notes=x\nmail: set notes=y\ndb: set notes=y\n"
+        "db: set notes=y\nweb: set notes=x\nmail: set notes=y\n"
     )
     three(":prod snapshot @one -q")
     assert {s["guest"] for s in three.json("list snapshots :prod")} == {"db", "web"}

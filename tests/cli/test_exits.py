@@ -27,7 +27,8 @@ def _while_it_runs(chyves: Chyves, _: pytest.MonkeyPatch) -> int:
 
 
 def _two_ways(chyves: Chyves, _: pytest.MonkeyPatch) -> int:
-    return chyves("web,db set uuid=8d0f5d5e-3b4a-4c0e-9a1d-5f2f6a7b8c00 global stdout_level=9", code=1).code
+    line = "web,db set uuid=8d0f5d5e-3b4a-4c0e-9a1d-5f2f6a7b8c00 global stdout_level=9"
+    return chyves(line, code=1).code
 
 
 def _as_a_program_fails(chyves: Chyves, _: pytest.MonkeyPatch) -> int:

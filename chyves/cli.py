@@ -130,7 +130,8 @@ def run(arguments: list[str], app: App | None = None) -> int:
         code = _invoke(_with_help_as_a_word(arguments), app)
         stdout.flush()
         if stdout.failure:
-            return code or _lost(stdout.failure)
+            lost = _lost(stdout.failure)
+            return code or lost
         _remind(app)
         return code
     except BrokenPipeError as error:

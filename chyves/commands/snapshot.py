@@ -154,6 +154,8 @@ def roll_back(app: App, label: str) -> None:
         properties = guest.config
         if inventory.datasets[root].half_rolled_back:
             properties = store.kept_for_rollback(app.host, guest)
+        if added:  # before anything is lost, should there be no room
+            store.keep_for_rollback(app.host, guest, properties)
         before = _begin_rollback(app, guest, label)
         app.report.touched()
         if inventory.datasets[root].is_read_only:  # or nothing could be put in order
@@ -163,10 +165,8 @@ def roll_back(app: App, label: str) -> None:
         for target in targets:
             if target.dataset == f"{root}/logs":
                 _keep_log(app, target, lost)
-                continue
-            if added and target.dataset == f"{root}/.config":
-                store.keep_for_rollback(app.host, guest, properties)
-            snapshots.rollback(app.host, target.name)
+            else:
+                snapshots.rollback(app.host, target.name)
         if app.host.plan is not None and brings_properties:
             store.plan_restored(app.host, guest, label)
         with locks.host_lock(app.host):

@@ -267,6 +267,24 @@ def test_a_server_that_is_not_there(chyves: Chyves, web: WebServer) -> None:
     assert why.startswith(f"none.iso: there is no {web.url('/none.iso')}\n")
 
 
+def test_an_empty_file_is_no_medium(chyves: Chyves, web: WebServer, tmp_path: Path) -> None:
+    web.files["/os.iso"] = b""
+    why = chyves.refused("iso import", web.url("/os.iso"), code=Exit.FAILED)
+    assert why == "os.iso: an empty file has come\nhint: nothing was imported"
+    nothing_left(chyves)
+    (tmp_path / "os.iso").touch()
+    why = chyves.refused("iso import", str(tmp_path / "os.iso"), code=Exit.USAGE)
+    assert why.startswith(f"{tmp_path / 'os.iso'} is empty\n")
+
+
+def test_a_file_of_the_simulated_host_is_found_as_hints_name_it(chyves: Chyves) -> None:
+    path = "/usr/local/share/uefi-firmware/OTHER.fd"
+    chyves.host.path(path).parent.mkdir(parents=True, exist_ok=True)
+    chyves.host.path(path).write_bytes(b"firmware")
+    chyves(f"firmware import {path} -q")
+    assert [one["name"] for one in chyves.json("firmware list")] == ["OTHER.fd"]
+
+
 def test_what_the_pool_has_no_room_for(
     chyves: Chyves, web: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

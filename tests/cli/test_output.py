@@ -236,6 +236,7 @@ def test_a_failure_is_told_by_the_exit_code_though_the_output_is_lost(guests: Ch
     with open("/dev/full", "wb") as full:
         done = process(guests, "web,nobody", "delete", "--yes", stdout=full.fileno())
     assert done.returncode == Exit.NOT_FOUND
+    assert "chyves: cannot write the output: No space left on device" in done.stderr
     assert [row["name"] for row in guests.json("list")] == ["db"]
 
 

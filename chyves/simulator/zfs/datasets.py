@@ -27,6 +27,9 @@ class _Index(NamedTuple):
     clones: dict[str, list[str]]
 
 
+_FEW = 500
+
+
 class Datasets:
     """All datasets of the imported pools, within one transaction of the host."""
 
@@ -38,6 +41,11 @@ class Datasets:
         self._index: _Index | None = None
         self._effective: dict[tuple[str, str], tuple[str, str]] = {}
         self._mountpoints: dict[str, str] = {}
+
+    @property
+    def are_many(self) -> bool:
+        """Whether it takes time to measure them all."""
+        return len(self.table) > _FEW
 
     def __contains__(self, name: str) -> bool:
         return name in self.table

@@ -117,12 +117,14 @@ def remove(path: Path) -> None:
 def changing(world: World) -> Iterator[tuple[Datasets, Moves]]:
     """Open a transaction on tables and files; an exception undoes both."""
     with world.changing():
-        moves = Moves(world)
+        datasets, moves = Datasets(world), Moves(world)
         try:
-            yield Datasets(world), moves
+            yield datasets, moves
         except BaseException:
             moves.undo()
             raise
+        if not datasets.are_many:
+            world.seen_roomy.clear()
     moves.finish()
 
 

@@ -20,7 +20,6 @@ POOL_METADATA = 81408
 """What a fresh pool uses besides its root filesystem (OpenZFS 2.1.9)."""
 
 _NEW_DATASET = 128 << 10
-_FEW = 500
 _ESTIMATE_SECONDS = 10.0
 
 
@@ -203,18 +202,18 @@ def has_room(datasets: Datasets, parent: str, amount: int) -> bool:
         return True
     space = Space(datasets)
     room = space.free_in_tree(parent)
-    if len(datasets.table) > _FEW:
+    if datasets.are_many:
         estimate = [space.used(pool) + amount, time.time()]
         datasets.pools[pool] = {**record, "estimate": estimate}
     return amount <= room
 
 
 def available(datasets: Datasets, name: str) -> int:
-    """Return what a dataset has left; of a large pool with plenty of room it is known for some
-    seconds that it has that."""
+    """Return what a dataset has left. Of a pool with plenty of room it is known for some seconds
+    that it has that, or until its datasets change, unless these are many."""
     pool = names.pool_of(name)
     seen = datasets.world.seen_roomy.get(pool, -_ESTIMATE_SECONDS)
-    if len(datasets.table) > _FEW and time.monotonic() - seen < _ESTIMATE_SECONDS:
+    if time.monotonic() - seen < _ESTIMATE_SECONDS:
         return int(datasets.pools[pool]["size"])
     space = Space(datasets)
     if 4 * space.used(pool) < 3 * datasets.pools[pool]["size"]:

@@ -56,6 +56,7 @@ def write_at(world: World, path: str, offset: int, content: bytes) -> None:
     """Write to a file of the host, or into a volume by its node. Raises OSError."""
     world.path(path).parent.stat()
     check(world, path)
+    world.seen_roomy.clear()
     flags = os.O_WRONLY if path.startswith("/dev/") else os.O_WRONLY | os.O_CREAT
     descriptor = os.open(world.path(path), flags, 0o644)
     try:

@@ -14,6 +14,7 @@ from chyves.backend.run import ENVIRONMENT, Progress, Result, Runner, cannot_bec
 
 if TYPE_CHECKING:
     from chyves.backend.watch import Watch
+    from chyves.model.config import ConfigFile
 
 
 class Process(NamedTuple):
@@ -48,6 +49,8 @@ class Host:
         """With --dry-run: the datasets that would have been destroyed."""
         self.planned_bytes: dict[str, int] = {}
         """With --dry-run: what new volumes would have taken of each pool."""
+        self.configs: dict[str, tuple[tuple[int, ...], ConfigFile]] = {}
+        """The property files that were read, by their paths, and by what they were known."""
         self.tell: Callable[[int, str], None] = _silence
         """Is told what changes the host, before it is done: with level 3 the shell line of a
         program, and how it ended if not well, with level 2 what is no program's work."""

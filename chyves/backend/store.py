@@ -12,11 +12,17 @@ from chyves.model.guest import Guest
 
 
 def read_config(host: Host, path: str) -> ConfigFile:
-    """Read a property file; bytes that are no UTF-8 survive. Raises OSError."""
+    """Read a property file, unless it is the one that was read before; bytes that are no UTF-8
+    survive. Raises OSError."""
     if path in host.planned:
         return ConfigFile.parse(host.planned[path])
-    with host.path(path).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return ConfigFile.parse(file.read())
+    where = host.path(path)
+    there = os.stat(where)
+    mark = (there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
+    if path not in host.configs or host.configs[path][0] != mark:
+        with where.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            host.configs[path] = mark, ConfigFile.parse(file.read())
+    return host.configs[path][1]
 
 
 def require_config(host: Host, path: str) -> ConfigFile:

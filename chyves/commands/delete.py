@@ -2,7 +2,7 @@
 """``delete``: guests, with all they have."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -32,11 +32,13 @@ def delete(app: App, how: str | None) -> None:
         inventory = app.inventory
     chosen = _select(app, inventory, finished)
     doomed = (_families if how == "force" else _clones_first)(app, inventory, chosen)
+    going = {(guest.pool, guest.name) for guest in doomed}
+    staying = [one for one in inventory.guests if (one.pool, one.name) not in going]
     for guest in doomed:
         with app.report.item(guest.name), locks.guest_lock(app.host, guest.name):
             asks = how != "force"  # which has asked for all of a family
             delete_guest(app, inventory, guest, keep_taps=how == layout.KEEPNET, asks=asks)
-            _warn_of_followers(app, guest, [one for one in inventory.guests if one not in doomed])
+            _warn_of_followers(app, guest, staying)
 
 
 def _select(app: App, inventory: Inventory, finished: Sequence[str]) -> list[Guest]:
@@ -90,13 +92,12 @@ def delete_guest(
 
 def _require_own(inventory: Inventory, guest: Guest) -> None:
     """Raise Conflict if there is something below a guest that chyves did not make."""
-    there = {name: places.classify(name) for name in inventory.datasets}
+    below = f"{layout.guest_dataset(guest.pool, guest.name)}/"
+    there = {name: places.classify(name) for name in inventory.datasets if name.startswith(below)}
     refuse_foreign(
         name
         for name, place in there.items()
-        if isinstance(place, places.GuestPart)
-        and (place.pool, place.guest) == (guest.pool, guest.name)
-        and not place.is_own
+        if isinstance(place, places.GuestPart) and not place.is_own
     )
 
 
@@ -122,13 +123,14 @@ def refuse_dependants(app: App, dataset: str, hint: str) -> None:
     _refuse_dependants(app, [dataset], hint)
 
 
-def _refuse_dependants(app: App, roots: Sequence[str], hint: str) -> None:
+def _refuse_dependants(
+    app: App, roots: Sequence[str], hint: str, going: Sequence[str] = ()
+) -> None:
+    """Raise Conflict, Busy for datasets that go together, with others that are ``going``."""
     taken = snapshots.taken(app.host, roots)
+    above = tuple(f"{root}/" for root in (*roots, *going))
     others = [
-        clone
-        for snapshot in taken
-        for clone in snapshot.clones
-        if not any(clone.startswith(f"{root}/") for root in roots)
+        clone for snapshot in taken for clone in snapshot.clones if not clone.startswith(above)
     ]
     if others:
         raise Conflict(f"others are cloned from it: {', '.join(_owners(others))}", hint=hint)
@@ -161,9 +163,10 @@ def _guest_of(dataset: str) -> str:
     return place.guest if isinstance(place, places.GuestRoot | places.GuestPart) else ""
 
 
-def _with_clones(inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
+def _with_clones(
+    inventory: Inventory, chosen: Sequence[Guest], children: Mapping[str, Sequence[str]]
+) -> list[Guest]:
     """Return the guests with all that is cloned from them, the last clones first."""
-    children = _children(inventory)
     seen: set[str] = set()
     ordered: list[str] = []
 
@@ -183,23 +186,30 @@ def _with_clones(inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
 def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the guests with all that is cloned from them, the last clones first. One that cannot
     be deleted, or has a clone that cannot, is reported and left out with all its clones."""
+    children = _children(inventory)
     doomed: list[Guest] = []
+    going: list[str] = []
     for guest in chosen:
         with app.report.item(guest.name):
-            family = [one for one in _with_clones(inventory, [guest]) if one not in doomed]
+            everybody = _with_clones(inventory, [guest], children)
+            family = [one for one in everybody if one not in doomed]
+            if not family:
+                continue
             for one in family:
                 guests.require_down(app.host, one.name, f"delete {one.name}")
                 _require_own(inventory, one)
-            roots = [layout.guest_dataset(one.pool, one.name) for one in (*family, *doomed)]
-            _refuse_dependants(app, roots, "they are no guests: promote or destroy them yourself")
-            if family:
-                names = " and ".join(one.name for one in reversed(family))
-                app.output.confirm(f"Delete {names} with all disks and snapshots?")
+            roots = [layout.guest_dataset(one.pool, one.name) for one in family]
+            hint = "they are no guests: promote or destroy them yourself"
+            _refuse_dependants(app, roots, hint, going)
+            names = " and ".join(one.name for one in reversed(family))
+            app.output.confirm(f"Delete {names} with all disks and snapshots?")
             doomed += family
+            going += roots
     return doomed
 
 
 def _clones_first(_: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:
     """Return the same guests, in an order in which each may be deleted."""
     names = {guest.name for guest in chosen}
-    return [guest for guest in _with_clones(inventory, chosen) if guest.name in names]
+    family = _with_clones(inventory, chosen, _children(inventory))
+    return [guest for guest in family if guest.name in names]

@@ -15,7 +15,7 @@ LIBRARY = {"rollback", "snapshot"}
 
 
 def test_guests_come_and_go(one_pool: Chyves, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the machine with OpenZFS 2.1 without libzfs_core, as ``test_killed`` does most on both."""
+    """On the machine with OpenZFS 2.1 without libzfs_core."""
     chyves, with_library = one_pool, os.environ["CHYVES_LAB"] != "2.1"
     if with_library:
         use_library(monkeypatch)

@@ -146,8 +146,9 @@ def roll_back(app: App, label: str) -> None:
         added = _added_since(inventory, root, restored)
         for name in added:
             app.report.warn(f"{name} is not in {label}: it stays as it is now")
-        if lost:
-            names = ", ".join(dict.fromkeys(snapshot.label for snapshot in lost))
+        newer = list(dict.fromkeys(snapshot.label for snapshot in lost))
+        if newer:
+            names = ", ".join(newer)
             app.output.say(f"These newer snapshots of {guest.name} will be destroyed: {names}")
         app.output.confirm(f"Roll {guest.name} back to {label}?")
         guest = store.current(app.host, guest)
@@ -181,7 +182,7 @@ def roll_back(app: App, label: str) -> None:
         if now.is_template:
             zfs.set_property(app.host, root, "readonly", "on")
         zfs.inherit_property(app.host, root, zfs.UNFINISHED)
-        app.report.done(guest.name, f"rolled back to {label}", snapshot=label)
+        app.report.done(guest.name, f"rolled back to {label}", snapshot=label, destroyed=newer)
 
 
 def _keep_log(app: App, target: Snapshot, lost: Sequence[Snapshot]) -> None:
@@ -236,9 +237,8 @@ def delete(app: App, label: str) -> None:
             app.output.say(f"{guest.name}{name}")
         app.output.confirm(f"Delete, and free {kinds.format_bytes(freed)}?")
         snapshots.destroy(app.host, named, [snapshot.name for snapshot in doomed])
-        app.report.done(
-            guest.name, f"deleted {label}, freed {kinds.format_bytes(freed)}", freed=freed
-        )
+        said = f"deleted {label}, freed {kinds.format_bytes(freed)}"
+        app.report.done(guest.name, said, freed=freed, destroyed=labels)
 
 
 def _current(app: App) -> Inventory:

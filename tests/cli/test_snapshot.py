@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a rollback takes back, what it leaves, and how snapshots refuse guests of two times."""
 
+import json
 from typing import NoReturn
 
 import pytest
@@ -113,6 +114,19 @@ def test_a_disk_that_was_deleted_since_does_not_come_back(guests: Chyves) -> Non
     assert guests("web snapshot rollback @two -y").said == [warning]
     values = guests.json("web get all")["web"]
     assert (values["disk0_notes"], "disk1_notes" in values) == ("first", False)
+
+
+def test_what_was_lost_is_in_the_json(guests: Chyves) -> None:
+    for label in ("one", "two", "three", "four"):
+        guests(f"web snapshot @{label} -q")
+    for line, lost in (
+        ("rollback @three", ["@four"]),
+        ("delete @one%two", ["@one", "@two"]),
+        ("rollback @three", []),
+    ):
+        for how in ("--dry-run", "--yes"):
+            (result,) = json.loads(guests(f"web snapshot {line} {how} --json").out)["results"]
+            assert result["destroyed"] == lost
 
 
 def test_a_snapshot_leaves_room_for_the_name_that_a_deleted_guest_has(guests: Chyves) -> None:

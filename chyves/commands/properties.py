@@ -29,6 +29,7 @@ from chyves.model.properties import (
     find,
     no_such,
     require_may_unset,
+    tap_of,
     validate,
 )
 from chyves.model.visible import visible
@@ -238,17 +239,20 @@ def _set_checked(
 
 
 def _require_others(inventory: Inventory, guest: Guest, values: Mapping[str, str]) -> list[str]:
-    """Return what is worth knowing about disks and guests that properties are to name.
+    """Return what is worth knowing about disks, taps and guests that properties are to name.
 
     Raises NotFound for a disk that the guest does not have, Invalid for an order that cannot be.
     """
     for name in values:
         if disk_of(name):
             inventory.disk(guest, disk_of(name))
-    if not values.get(AFTER):
-        return []
-    wanted = replace(guest, config=guest.config.set({AFTER: values[AFTER]}))
-    return require_order(wanted, inventory.guests)
+    then = replace(guest, config=guest.config.set(values))
+    notes = [
+        f"{name} is for later: it has no {tap_of(name)}"
+        for name in values
+        if tap_of(name) not in ("", *then.taps())
+    ]
+    return [*notes, *(require_order(then, inventory.guests) if values.get(AFTER) else ())]
 
 
 def _missing_snapshot(app: App, guest: Guest, wanted: Sequence[Assignment]) -> list[str]:

@@ -49,10 +49,19 @@ def find(name: str, scope: Scope) -> Property | None:
 def disk_of(name: str) -> str:
     """Return the ``disk{n}`` that a property of a guest is about, and with which it goes; empty for
     others."""
+    return _named_in(name, "disk{n}")
+
+
+def tap_of(name: str) -> str:
+    """Return the ``tap{n}`` that a property of a guest is about; empty for others."""
+    return _named_in(name, "tap{n}")
+
+
+def _named_in(name: str, what: str) -> str:
     row = find(name, Scope.GUEST)
-    if not row or "disk{n}" not in row.name:
+    if not row or what not in row.name:
         return ""
-    before, _, after = row.name.partition("disk{n}")
+    before, _, after = row.name.partition(what)
     return name.removeprefix(before).removesuffix(after)
 
 

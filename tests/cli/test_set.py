@@ -167,6 +167,14 @@ def test_what_a_guest_can_name_once(line: str, what: str, guests: Chyves) -> Non
     guests(f"web set {line.split()[0]} -q")
 
 
+def test_what_is_for_a_tap_that_the_guest_does_not_have_is_named(guests: Chyves) -> None:
+    guests("global set network_design_mode=system -q")
+    assert guests("web set tap50_mtu=1400 net_ifaces=tap50,tap60 tap60_mtu=1400").said == []
+    done = guests("web set tap61_mtu=1400 tap50_mac=58:9c:fc:00:00:01")
+    assert done.said == ["chyves: web: tap61_mtu is for later: it has no tap61"]
+    assert guests.json("web get tap61_mtu")["web"]["tap61_mtu"] == "1400"
+
+
 @pytest.mark.parametrize("name", ["tap050_mac", "pcidev_01", "disk00_notes"])
 def test_a_number_has_no_zero_in_front(name: str, guests: Chyves) -> None:
     why = guests.refused(f"web set {name}=58:9c:fc:00:00:07", code=Exit.NOT_FOUND)

@@ -260,6 +260,8 @@ def _add(app: App, inventory: Inventory, name: str, interface: str, bridge: str)
                 bridged_addresses=now.bridged_addresses,
             )
         wiring.carry_out(app.host, inventory, change, guest)
+        for note in change.notes:
+            app.report.warn(note)
         app.report.done(name, f"has {interface}", interface=interface)
 
 

@@ -212,10 +212,14 @@ def add_tap(
     planner.bridge(bridge, wanted.interface)
     planner.tap(tap, bridge, guest)
     taps = wanted.taps if tap in wanted.taps else (*wanted.taps, tap)
+    is_new = bridge not in (*network.bridges, *actual, network.default)
+    how = f"chyves network {bridge} attach <interface>"
+    notes = (f"{bridge} is new, and leads nowhere: to lead it out: {how}",) if is_new else ()
     return Change(
         tuple(planner.steps),
         {f"{bridge}_tap_members": join_interfaces(taps)},
         {"net_ifaces": join_interfaces((*interfaces, tap))},
+        notes=notes,
     )
 
 

@@ -564,3 +564,13 @@ def test_the_tap_of_a_rollback_is_where_that_is_whose_place_it_takes(guests: Chy
         "chyves: web: tap53 takes the place of tap52, which twin has now",
         "chyves: web: tap53 joins bridge1 at the next start",
     ]
+
+
+def test_a_bridge_that_is_made_for_a_tap_is_named(guests: Chyves) -> None:
+    """It may be a mistyped one."""
+    new = "chyves: bridge9 is new, and leads nowhere: to lead it out: chyves network bridge9 attach"
+    assert guests("network all add tap bridge9 --dry-run").said == [f"{new} <interface>"]
+    assert guests("network all add tap bridge9").said == [f"{new} <interface>"]
+    assert guests("network web add tap bridge0").said == []
+    guests.run("ifconfig", "bridge7", "create")
+    assert guests("network web add tap bridge7").said == []

@@ -10,36 +10,42 @@ from pathlib import Path
 
 import pytest
 
-_copies = True
+
+def lay_aside(directory: Path) -> None:
+    """Let go of what a host has elsewhere, before its directory is copied: a simulated one has
+    nothing there."""
 
 
-@contextmanager
-def made_afresh() -> Iterator[None]:
-    """Copy no host until the end of the block, as their pools are real."""
-    global _copies
-    _copies = False
-    try:
-        yield
-    finally:
-        _copies = True
+def take_up(directory: Path) -> None:
+    """Take hold again of what a host has elsewhere, now that it lies in this directory."""
 
 
 def put_host(
     factory: pytest.TempPathFactory, name: str, directory: Path, make: Callable[[Path], object]
 ) -> None:
-    """Put a host into ``directory``: as ``make`` makes one, or a copy of what it made before under
-    this name."""
-    if not _copies:
-        make(directory)
-        return
+    """Put a host into ``directory``: a copy of what ``make`` made before under this name."""
     kept = factory.getbasetemp() / "prepared" / name
     if not kept.exists():
         unfinished = kept.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.parent.mkdir(exist_ok=True)
         make(unfinished)
+        lay_aside(unfinished)
         unfinished.rename(kept)
     copy_host(kept, directory)
+    take_up(directory)
+
+
+@contextmanager
+def copied(source: Path, target: Path) -> Iterator[None]:
+    """Have a copy of a host until the end of the block, and not the host itself."""
+    lay_aside(source)
+    copy_host(source, target)
+    take_up(target)
+    yield
+    lay_aside(target)
+    shutil.rmtree(target)
+    take_up(source)
 
 
 def copy_host(source: Path, target: Path) -> None:

@@ -88,7 +88,7 @@ def _fault(world: World, arguments: list[str]) -> None:
     elif given.act == "cancel":
         faults.cancel(world)
         for pool in world.table("zpool"):
-            if f"{pool}/{BALLAST}" in world.table("zfs"):
+            if _is_filled(world, pool):
                 _zfs(world, "destroy", f"{pool}/{BALLAST}")
     elif given.countdown < 1:
         parser.error("argument N: at least 1")
@@ -101,11 +101,16 @@ def fill(world: World, pool: str) -> None:
     if pool not in world.table("zpool"):
         raise NotFound(f"no such pool: {pool}", hint=f"pools: {', '.join(world.table('zpool'))}")
     ballast = f"{pool}/{BALLAST}"
-    if ballast not in world.table("zfs"):
+    if not _is_filled(world, pool):
         _zfs(world, "create", "-o", "canmount=off", "-o", "mountpoint=none", ballast)
     room = int(_zfs(world, "get", "-Hpo", "value", "available", ballast))
     used = int(_zfs(world, "get", "-Hpo", "value", "used", ballast))
     _zfs(world, "set", f"reservation={room + used}", ballast)
+
+
+def _is_filled(world: World, pool: str) -> bool:
+    names = _zfs(world, "list", "-H", "-o", "name", "-d", "1", "-t", "filesystem", pool)
+    return f"{pool}/{BALLAST}" in names.splitlines()
 
 
 def _zfs(world: World, *words: str) -> str:

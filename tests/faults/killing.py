@@ -2,12 +2,12 @@
 """Kill a command before each of the steps by which it changes the host."""
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from chyves.simulator.host import SimulatedHost
+from tests import prepared
 from tests.cli.conftest import Chyves
 
 
@@ -16,11 +16,10 @@ def killed_everywhere(chyves: Chyves, line: str) -> Iterator[Chyves]:
     step; and last one on which it came to its end."""
     for step in range(1, 1000):
         directory = chyves.directory.with_name(f"killed-{step}")
-        shutil.copytree(chyves.directory, directory, symlinks=True)
-        copy = Chyves(directory)
-        ended = _run(copy, line, step)
-        yield copy
-        shutil.rmtree(directory)
+        with prepared.copied(chyves.directory, directory):
+            copy = Chyves(directory)
+            ended = _run(copy, line, step)
+            yield copy
         if ended:
             return
     raise AssertionError(f"{line} does not come to an end")

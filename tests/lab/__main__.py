@@ -4,7 +4,7 @@
 python -m tests.lab build                    build it, or what of it has newer packages by now
 python -m tests.lab test [RELEASE ...]       what ``make lab`` does
 python -m tests.lab record                   write down anew what the real zfs answers
-python -m tests.lab cli [RELEASE ...]        all that the tests of the command line ask of zfs
+python -m tests.lab cli [RELEASE ...]        tests of the command line that change storage, in it
 python -m tests.lab run RELEASE COMMAND ...  run a command in it, in the current folder
 """
 
@@ -15,60 +15,30 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
 from tests.guests.linux import MissingPackages, tiny_linux
-from tests.lab import cache, machine, recipe
+from tests.lab import cache, command_line, machine, recipe
 from tests.lab.cache import Built
 from tests.lab.contract.compare import RECORDED, disagreements, load_recorded
 from tests.lab.contract.recording import load
-from tests.lab.histories import gather
 from tests.lab.processes import workplace
-
-PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--timeout=900")
+from tests.lab.within import LIMIT, REAL, ROOMY, run_within
 
 SCENARIOS = (sys.executable, "-m", "tests.lab.contract.record", f"{machine.OUT}/answers.json")
 
-INSIDE = (
-    *(*PYTEST, "--durations=10", "-p", "pytest_timeout", "-p", "tests.lab.real"),
-    "tests/lab/inside",
-)
+INSIDE = (*REAL, "tests/lab/inside")
 
 WITHOUT = {"2.1": ("--ignore=tests/lab/inside/test_guest.py",)}
 """What of these a release goes without: one guest is enough, and half a minute shorter."""
 
-COMMAND_LINE = ("tests/cli", "tests/faults", "tests/machine")
-"""The tests whose hosts have histories that are put to the real zfs."""
-
-SAYS_THE_RELEASE = (
-    "tests/cli/test_launch.py::test_things_of_the_host_that_are_not_there",
-    "tests/cli/test_output.py::test_reading_verbs_as_json[host]",
-    "tests/cli/test_output.py::test_reading_verbs_as_json[version]",
-    "tests/cli/test_synopsis.py::test_form[host]",
-    "tests/cli/test_synopsis.py::test_form[version]",
-)
-"""Those of them that fail on a host of another release than a test has by itself."""
-
-FREEBSD = {"2.1": "13.2", "2.3": "14.3"}
-"""Of which release of FreeBSD the hosts are whose histories a release of OpenZFS is asked: the last
-that lets a card with an address, as most tests have it, on a bridge."""
-
-REPLAY = (sys.executable, "-m", "tests.lab.replay")
-
-ROOMY = "12G"
-"""Memory for what is run by hand: a thousand guests have two thousand datasets mounted."""
-
-LIMIT = 10_000.0
-"""Seconds that a machine may take for all it is asked."""
-
 
 def record(built: Built, release: str, out: Path, group: int) -> list[str]:
     """Put the real zfs through the scenarios; returns what went wrong."""
-    if code := _inside(built, release, SCENARIOS, out, group):
+    if code := run_within(built, release, SCENARIOS, out, group):
         return [f"OpenZFS {release}: the scenarios ended with {code}"]
     return []
 
@@ -84,24 +54,6 @@ def check_answers(release: str, answers: Path) -> list[str]:
     ]
 
 
-def _inside(built: Built, release: str, command: Sequence[str], out: Path, group: int) -> int:
-    environment = {
-        "CHYVES_LAB": release,
-        "CHYVES_LAB_GUEST": str(tiny_linux()),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONPATH": "/opt/lab/python",
-    }
-    return machine.run(
-        built,
-        command,
-        out=out,
-        group=group,
-        seconds=LIMIT,
-        environment=environment,
-        say=lambda line: print(f"{release}: {line}", flush=True),
-    )
-
-
 def test_release(built: Built, release: str, out: Path, group: int) -> list[str]:
     """Put the real zfs through the scenarios and run the tests that are for the lab alone; returns
     what is wrong."""
@@ -109,7 +61,7 @@ def test_release(built: Built, release: str, out: Path, group: int) -> list[str]
     both = f"{shlex.join(SCENARIOS)} && {shlex.join(inside)}"
     start = time.time()
     try:
-        code = _inside(built, release, ("sh", "-c", both), out, group)
+        code = run_within(built, release, ("sh", "-c", both), out, group)
     except machine.Died as died:
         return [f"OpenZFS {release}: {died}"]
     answers = out / "answers.json"
@@ -156,42 +108,6 @@ def test(releases: Sequence[str]) -> int:
     return 1 if wrong else 0
 
 
-def command_line(releases: Sequence[str]) -> int:
-    """Put all that the tests of the command line ask of the simulated zfs to the real one."""
-    with cache.built(releases) as built, workplace("chyves-lab-") as place:
-        folders = [place.folder / release for release in releases]
-        replayed = place.pool.map(_replay, built.values(), releases, folders, repeat(place.group))
-        return max(replayed)
-
-
-def _replay(built: Built, release: str, out: Path, group: int) -> int:
-    seen = out / "histories"
-    seen.mkdir(parents=True)
-    freebsd = FREEBSD[release]
-    environment = {
-        **os.environ,
-        "CHYVES_HISTORIES": str(seen),
-        "CHYVES_RELEASE": freebsd,
-        "TMPDIR": tempfile.gettempdir(),  # hosts share files with the folder of histories
-    }
-    plugins = ("-p", "tests.lab.histories", "-p", "no:xdist")
-    elsewhere = [f"--deselect={test}" for test in SAYS_THE_RELEASE]
-    tried = (*PYTEST, *plugins, "-q", *elsewhere, *COMMAND_LINE)
-    file = built.tree.parent / "tests.log"
-    with file.open("w") as log:
-        code = subprocess.run(
-            tried, env=environment, stdout=log, stderr=log, process_group=group, check=False
-        ).returncode
-    if code:
-        print(f"{release}: the tests on simulated hosts ended with {code}: {file}", flush=True)
-        return 1
-    chosen, all_ = gather(seen, out / "histories.jsonl")
-    shutil.rmtree(seen)
-    said = f"{chosen} histories, out of {all_} of simulated hosts of FreeBSD {freebsd}"
-    print(f"{release}: {said}", flush=True)
-    return _inside(built, release, (*REPLAY, f"{machine.OUT}/histories.jsonl", freebsd), out, group)
-
-
 def record_all(releases: Sequence[str]) -> int:
     with cache.built(releases) as built, workplace("chyves-lab-") as place:
         folders = [place.folder / release for release in releases]
@@ -207,13 +123,9 @@ def record_all(releases: Sequence[str]) -> int:
 
 def run(release: str, command: Sequence[str]) -> int:
     with cache.built([release]) as built, workplace("chyves-lab-") as place:
+        out = place.folder / "out"
         return machine.run(
-            built[release],
-            command,
-            out=place.folder / "out",
-            group=place.group,
-            seconds=LIMIT,
-            memory=ROOMY,
+            built[release], command, out=out, group=place.group, seconds=LIMIT, memory=ROOMY
         )
 
 
@@ -228,7 +140,7 @@ def _do(words: list[str]) -> int:
         case ["record"]:
             return record_all(known)
         case ["cli", *releases] if set(releases) <= set(known):
-            return command_line(releases or known)
+            return command_line.test(releases or known)
         case ["run", release, *command] if command and release in known:
             return run(release, command)
     print(__doc__, file=sys.stderr)

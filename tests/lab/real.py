@@ -18,8 +18,9 @@ from chyves.simulator import programs
 from chyves.simulator.host import SimulatedHost
 from chyves.simulator.programs import Io, Program
 from chyves.simulator.world import Machine, World
+from tests import prepared
 from tests.lab import warm
-from tests.prepared import made_afresh
+from tests.lab.contract.session import text_of
 
 DEADLINE = 20.0
 
@@ -34,7 +35,6 @@ def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the hosts that are made from now on real pools, until the end of the block."""
-    pools: list[str] = []
     make = World.make
 
     def made(directory: Path, machine: Machine | None = None) -> World:
@@ -42,17 +42,17 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (world.root / "dev" / "zvol").symlink_to("/dev/zvol")
         for pool, size in world.machine.pools.items():
             _create(world, pool, size)
-            pools.append(pool)
         return world
 
     for name in ("zfs", "zpool"):
         monkeypatch.setitem(programs.PROGRAMS, name, Program("tests.lab.real", name))
     monkeypatch.setattr(World, "make", made)
+    monkeypatch.setattr(prepared, "lay_aside", _export_all)
+    monkeypatch.setattr(prepared, "take_up", _import_all)
     try:
-        with made_afresh():
-            yield
+        yield
     finally:
-        for pool in pools:
+        for pool in _pools():
             _destroy(pool)
 
 
@@ -69,22 +69,49 @@ def _create(world: World, pool: str, size: int) -> None:
     (world.root / pool).rmdir()
     # What is free goes back at once: the file is in the memory of the machine, and only grows else.
     where = ("-o", "autotrim=on", "-R", str(world.root))
-    argv = ("zpool", "create", "-f", *where, pool, str(vdev))
-    code, _, complaint = warm.run(argv)
-    assert code == 0, complaint
+    _done("zpool", "create", "-f", *where, pool, str(vdev))
+
+
+def _pools() -> list[str]:
+    """Return the pools that there are."""
+    return text_of(_done("zpool", "list", "-H", "-o", "name")).split()
+
+
+def _export_all(_: Path) -> None:
+    """Export the pools of the only host that there is."""
+    for pool in _pools():
+        _patiently("zpool", "export", "-f", pool)
+
+
+def _import_all(directory: Path) -> None:
+    """Import the pools that are files of a host."""
+    where = ("-d", str(directory), "-R", str(World(directory).root), "-o", "cachefile=none")
+    for vdev in sorted(directory.glob("*.img")):
+        _done("zpool", "import", "-f", *where, vdev.stem)
 
 
 def _destroy(pool: str) -> None:
     """Destroy a pool, as soon as its volumes are closed by those who look at new devices."""
+    _patiently("zpool", "destroy", "-f", pool)
     deadline = time.monotonic() + DEADLINE
-    while warm.run(["zpool", "destroy", "-f", pool])[0]:
-        if warm.run(["zpool", "list", pool])[0]:
-            break
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the pool {pool} cannot be destroyed")
-        time.sleep(0.1)
     while Path("/dev/zvol", pool).exists() and time.monotonic() < deadline:
         time.sleep(0.1)
+
+
+def _patiently(*argv: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        code, _, complaint = warm.run(argv)
+        if not code:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{argv}: {text_of(complaint)}")
+
+
+def _done(*argv: str) -> bytes:
+    code, out, complaint = warm.run(argv)
+    assert code == 0, complaint
+    return out
 
 
 def zfs(world: World, arguments: list[str], io: Io) -> int:

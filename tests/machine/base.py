@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from chyves.errors import Exit
 from chyves.simulator.world import Machine, World
+from tests import prepared
 from tests.faults import harness
 from tests.faults.harness import Chyves, Ended
 from tests.forms import form_of
@@ -75,6 +76,7 @@ def simulated() -> Iterator[Chyves]:
         World.make(folder / "host", machine)
         yield Chyves(folder / "host")
     finally:
+        prepared.lay_aside(folder / "host")
         shutil.rmtree(folder)
 
 

@@ -17,8 +17,8 @@ from tests.lab.within import PYTEST, REAL, ROOMY, run_within
 TESTS = ("tests/cli", "tests/machine")
 
 PROCESSES = ("boot", "console", "fleet", "hooks", "launch", "run", "run_*", "terminal")
-"""What tests are about whose guests run in processes of their own. These do not start under
-emulation in the time that they have, and change storage by nothing but the guests they need."""
+"""What tests are about whose guests run in processes of their own, in which zfs is simulated as well.
+Besides making guests these go back to snapshots, which tests/lab/inside/test_backend.py does."""
 
 OTHERWISE = {
     "tests/cli/test_move.py::test_a_template_stays_one": "Linux keeps a filesystem read-only that "

@@ -17,7 +17,7 @@ from tests.lab.within import PYTEST, REAL, ROOMY, run_within
 TESTS = ("tests/cli", "tests/machine")
 
 PROCESSES = ("boot", "console", "fleet", "hooks", "launch", "run", "run_*", "terminal")
-"""What tests are about whose guests run in processes of their own, in which zfs is simulated as well.
+"""What tests are about whose guests run in processes of their own, where zfs is simulated as well.
 Besides making guests these go back to snapshots, which tests/lab/inside/test_backend.py does."""
 
 OTHERWISE = {

@@ -21,11 +21,15 @@ PROCESSES = ("boot", "console", "fleet", "hooks", "launch", "run", "run_*", "ter
 Besides making guests these go back to snapshots, which tests/lab/inside/test_backend.py does."""
 
 OTHERWISE = {
+    "tests/cli/test_import.py::test_what_another_program_has_open_stays": "who has a file open is "
+    "what the simulator says",
+    "tests/cli/test_logs.py::test_following_goes_on_over_rotation_months_and_renames": "a process "
+    "of its own follows the log, and asks the simulated zfs where it is",
     "tests/cli/test_move.py::test_a_template_stays_one": "Linux keeps a filesystem read-only that "
     "was mounted so, when its parent is not any more; FreeBSD goes by the property "
     "(readonly_changed_cb in module/os/freebsd/zfs/zfs_vfsops.c)",
 }
-"""Tests that cannot be on Linux, and why."""
+"""Tests that cannot be in the lab, and why."""
 
 
 def test(releases: Sequence[str]) -> int:

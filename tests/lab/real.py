@@ -38,6 +38,7 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     make = World.make
 
     def made(directory: Path, machine: Machine | None = None) -> World:
+        _export_all(directory)
         world = make(directory, machine)
         (world.root / "dev" / "zvol").symlink_to("/dev/zvol")
         for pool, size in world.machine.pools.items():
@@ -78,7 +79,7 @@ def _pools() -> list[str]:
 
 
 def _export_all(_: Path) -> None:
-    """Export the pools of the only host that there is."""
+    """Export the pools of the host before: there is one at a time."""
     for pool in _pools():
         _patiently("zpool", "export", "-f", pool)
 

@@ -4,7 +4,12 @@
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
+
+from tests.lab.command_line import OTHERWISE
+
+HERE = Path(__file__).parents[2]
 
 TESTS = """
 import pytest
@@ -55,3 +60,9 @@ def test_those_that_change_storage_are_found(tmp_path: Path) -> None:
     found = [line for file in seen.iterdir() for line in file.read_text().splitlines()]
     tests = ["test_creates[one]", "test_creates[two]", "test_fails", "test_copies"]
     assert found == [f"test_some.py::{test}" for test in tests]
+
+
+def test_those_that_are_left_out_are_there() -> None:
+    for test in chain(*OTHERWISE.values()):
+        file, _, name = test.partition("::")
+        assert f"def {name.partition('[')[0]}(" in (HERE / "tests/cli" / file).read_text()

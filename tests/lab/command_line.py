@@ -34,8 +34,8 @@ OTHERWISE = {
         "test_synopsis.py::test_form[firmware import <file>|<url>]",
         "test_synopsis.py::test_form[iso import <file>|<url>]",
     ],
-    "Linux keeps a filesystem read-only that was mounted so, when its parent is not any more; FreeBSD "
-    "goes by the property (readonly_changed_cb in module/os/freebsd/zfs/zfs_vfsops.c)": [
+    "Linux keeps a filesystem read-only that was mounted so, when its parent is not any more; "
+    "FreeBSD goes by the property (readonly_changed_cb in module/os/freebsd/zfs/zfs_vfsops.c)": [
         "test_move.py::test_a_template_stays_one"
     ],
 }

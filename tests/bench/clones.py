@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chyves.simulator.world import Machine, World
+from tests import prepared
 from tests.cli.conftest import Chyves
 from tests.lab.real import with_real_pools
 
@@ -30,7 +31,7 @@ def report(chyves: Chyves, what: str, line: str) -> None:
 
 
 def main(guests: int) -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory() as directory:
         host = Path(directory, "host")
         World.make(host, Machine(pools={"tank": 64 << 30}))
         chyves = Chyves(host)
@@ -42,6 +43,7 @@ def main(guests: int) -> None:
         report(chyves, "list", "list --json")
         report(chyves, "snapshot", f"{names} snapshot @one -q")
         report(chyves, "delete", f"{names} delete --yes -q")
+        prepared.lay_aside(host)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the hosts that are made from now on real pools, until the end of the block."""
+    before = _pools()
     make = World.make
 
     def made(directory: Path, machine: Machine | None = None) -> World:
@@ -54,7 +55,8 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
     finally:
         for pool in _pools():
-            _destroy(pool)
+            if pool not in before:
+                _destroy(pool)
 
 
 def use_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +70,7 @@ def _create(world: World, pool: str, size: int) -> None:
     with vdev.open("wb") as file:
         file.truncate(size)
     (world.root / pool).rmdir()
-    # What is free goes back at once: the file is in the memory of the machine, and only grows else.
-    where = ("-o", "autotrim=on", "-R", str(world.root))
-    _done("zpool", "create", "-f", *where, pool, str(vdev))
+    _done("zpool", "create", "-f", "-R", str(world.root), pool, str(vdev))
 
 
 def _pools() -> list[str]:

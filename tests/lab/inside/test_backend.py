@@ -361,8 +361,8 @@ def test_the_history_of_a_guest_is_that_of_all_it_has(host: Host) -> None:
 
 
 def test_names_change_on_a_pool_that_is_full(host: Host) -> None:
-    """Where OpenZFS has no room for a folder (2.1), what is renamed is not mounted, and said so; nor
-    is what could not be renamed, which is a failure."""
+    """Where OpenZFS has no room for a folder (2.1), what is renamed is not mounted, and said so.
+    Nor is what cannot be renamed, and that is a failure."""
     make_guests(host, "web", "db", "mail")
     zfs.create_filesystem(host, "tank/ballast", {"mountpoint": "none"})
     zfs.set_property(host, "tank/ballast", "reservation", str(zfs.available(host, "tank")))

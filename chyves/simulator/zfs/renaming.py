@@ -103,13 +103,14 @@ def rename(
     tree = datasets.tree(old)
     if not is_root():
         raise RefusedError(f"cannot rename '{old}': permission denied")
-    _check_names(datasets, old, new, tree)
     if datasets[old]["type"] == FILESYSTEM and datasets.mountpoint(old) in ("none", "legacy"):
         keep_mounts = True
-    mounted = [name for name in tree if "mounted" in datasets[name]]
-    if keep_mounts:
-        mounted = []
-    elif _move_whole(datasets, moves, old, new, mounted, force=force):
+    mounted = [] if keep_mounts else [name for name in tree if "mounted" in datasets[name]]
+    if new in datasets:
+        why = f"cannot rename '{old}': dataset already exists"
+        return [why, *_remount(datasets, moves, mounted)]
+    _check_names(datasets, old, new, tree)
+    if not keep_mounts and _move_whole(datasets, moves, old, new, mounted, force=force):
         return []
     mounting.unmount_all(datasets, moves, mounted, force=force)
     for name in reversed(tree):
@@ -119,9 +120,16 @@ def rename(
     return list(mounting.mount_all(datasets, moves, [_renamed(name, old, new) for name in mounted]))
 
 
+def _remount(datasets: Datasets, moves: Moves, mounted: list[str]) -> list[str]:
+    """Unmount filesystems and mount them again, as before and behind a rename that is refused;
+    returns complaints."""
+    mounting.unmount_all(datasets, moves, mounted)
+    for name in reversed(mounted):
+        mounting.remove_mountpoint(datasets, moves, name)
+    return list(mounting.mount_all(datasets, moves, mounted))
+
+
 def _check_names(datasets: Datasets, old: str, new: str, tree: list[str]) -> None:
-    if new in datasets:
-        raise RefusedError(f"cannot rename '{old}': dataset already exists")
     longest = max(
         len(_renamed(each, old, new).encode())
         for name in tree

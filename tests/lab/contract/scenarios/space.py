@@ -77,6 +77,17 @@ def new_names_on_a_pool_that_is_full(host: Session) -> None:
     host.zfs(listing)
 
 
+def a_taken_name_on_a_pool_that_is_full(host: Session) -> None:
+    """What could not be renamed has to be mounted again, too."""
+    for name in ("web", "web/logs", "db"):
+        host.zfs(f"create tank/{name}")
+    host.zfs("create -o canmount=off -o mountpoint=none tank/away")
+    host.fill("tank/away")
+    host.zfs("rename tank/web tank/db")
+    host.zfs("list -H -r -o name,mounted tank")
+    host.zfs("set reservation=none tank/away")
+
+
 def thick_volumes_want_room_for_their_snapshots(host: Session) -> None:
     host.zfs("create -V 500M tank/v")
     host.write("tank/v", 0, "x" * 4096)

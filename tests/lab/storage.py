@@ -3,13 +3,12 @@
 file of the folder ``CHYVES_STORAGE`` for each process, a test each line."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chyves.simulator.host import SimulatedRunner
+from tests.lab.asked import looking_at_programs
 
 LOOKS = {"get", "holds", "list", "version"}
 """Verbs of zfs and zpool that change nothing."""
@@ -37,21 +36,13 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def noted() -> Iterator[None]:
     """Look at each program that this process starts on a simulated host."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, programs in (("run", 1), ("pipe", 2)):
-            act = getattr(SimulatedRunner, name)
-            patch.setattr(SimulatedRunner, name, _noting(act, programs))
+    with looking_at_programs(_note):
         yield
 
 
-def _noting(act: Callable[..., Any], programs: int) -> Callable[..., Any]:
-    def noting(runner: SimulatedRunner, *words: Any, **more: Any) -> Any:
-        asked: tuple[Sequence[str], ...] = words[:programs]
-        if _running and any(map(_changes_storage, asked)):
-            _changing[_running] = None
-        return act(runner, *words, **more)
-
-    return noting
+def _note(argv: Sequence[str]) -> None:
+    if _running and _changes_storage(argv):
+        _changing[_running] = None
 
 
 def _changes_storage(argv: Sequence[str]) -> bool:

@@ -188,7 +188,6 @@ def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[G
     be deleted, or has a clone that cannot, is reported and left out with all its clones."""
     children = _children(inventory)
     doomed: list[Guest] = []
-    going: list[str] = []
     for guest in chosen:
         with app.report.item(guest.name):
             everybody = _with_clones(inventory, [guest], children)
@@ -198,14 +197,16 @@ def _families(app: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[G
             for one in family:
                 guests.require_down(app.host, one.name, f"delete {one.name}")
                 _require_own(inventory, one)
-            roots = [layout.guest_dataset(one.pool, one.name) for one in family]
             hint = "they are no guests: promote or destroy them yourself"
-            _refuse_dependants(app, roots, hint, going)
+            _refuse_dependants(app, _roots(family), hint, going=_roots(doomed))
             names = " and ".join(one.name for one in reversed(family))
             app.output.confirm(f"Delete {names} with all disks and snapshots?")
             doomed += family
-            going += roots
     return doomed
+
+
+def _roots(chosen: Sequence[Guest]) -> list[str]:
+    return [layout.guest_dataset(guest.pool, guest.name) for guest in chosen]
 
 
 def _clones_first(_: App, inventory: Inventory, chosen: Sequence[Guest]) -> list[Guest]:

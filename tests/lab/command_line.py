@@ -14,6 +14,9 @@ from tests.lab import cache, machine
 from tests.lab.processes import workplace
 from tests.lab.within import PYTEST, REAL, ROOMY, run_within
 
+HOURS = 20_000.0
+"""Seconds that all of them may take on a release."""
+
 TESTS = ("tests/cli", "tests/machine")
 
 PROCESSES = ("boot", "console", "fleet", "hooks", "launch", "run", "run_*", "terminal")
@@ -54,7 +57,7 @@ def test(releases: Sequence[str]) -> int:
             shutil.copy(chosen, folder)
         without = (f"--deselect=tests/cli/{test}" for test in chain(*OTHERWISE.values()))
         command = (*REAL, *without, f"@{machine.OUT}/{chosen.name}")
-        same = (repeat(each) for each in (place.group, ROOMY))
+        same = (repeat(each) for each in (place.group, ROOMY, HOURS))
         codes = place.pool.map(
             run_within, built.values(), releases, repeat(command), folders, *same
         )

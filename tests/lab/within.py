@@ -17,12 +17,18 @@ REAL = (*PYTEST, "--durations=10", "-p", "pytest_timeout", "-p", "tests.lab.real
 ROOMY = "12G"
 """Memory for what is run by hand: a thousand guests have four thousand filesystems mounted."""
 
-LIMIT = 20_000.0
+LIMIT = 10_000.0
 """Seconds that a machine may take for all it is asked."""
 
 
 def run_within(
-    built: Built, release: str, command: Sequence[str], out: Path, group: int, memory: str = "3G"
+    built: Built,
+    release: str,
+    command: Sequence[str],
+    out: Path,
+    group: int,
+    memory: str = "3G",
+    seconds: float = LIMIT,
 ) -> int:
     """Run a command in the machine of a release, with a guest and libzfs_core at hand; return its
     exit code. Raises machine.Died."""
@@ -37,7 +43,7 @@ def run_within(
         command,
         out=out,
         group=group,
-        seconds=LIMIT,
+        seconds=seconds,
         memory=memory,
         environment=environment,
         say=lambda line: print(f"{release}: {line}", flush=True),

@@ -138,6 +138,28 @@ def test_a_dry_run_lets_go_of_a_tap_that_a_family_shares(guests: Chyves) -> None
     assert "ifconfig tap50 destroy" in changes
 
 
+def test_force_of_a_guest_and_its_clone_minds_no_clones_of_others(guests: Chyves) -> None:
+    for line in ("web clone kid -ce", "db clone other -ce"):
+        guests(f"{line} -q")
+    assert guests("web,kid delete force --yes").out == "kid: deleted\nweb: deleted\n"
+    assert names(guests) == {"db", "other"}
+
+
+def test_what_is_below_a_guest_whose_name_begins_alike_is_none_of_its(guests: Chyves) -> None:
+    guests("webx create 1M -q")
+    guests.run("zfs", "create", "-V", "1M", f"{GUESTS}/webx/data")
+    guests("web delete --yes -q")
+    assert names(guests) == {"db", "webx"}
+
+
+def test_a_guest_that_goes_as_well_is_not_named_as_one_that_came_after(guests: Chyves) -> None:
+    guests("mail create 1M -q")
+    for name in ("db", "mail"):
+        guests(f"{name} set rcboot=1 rcboot_after=web -q")
+    after = "came after web, which is gone: chyves mail unset rcboot_after"
+    assert guests("web,db delete --yes").said == [f"chyves: mail {after}"]
+
+
 @pytest.fixture
 def full(tmp_path: Path) -> Chyves:
     """A full pool of FreeBSD 13, where ZFS renames and then cannot mount."""

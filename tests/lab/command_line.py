@@ -17,6 +17,9 @@ from tests.lab.within import PYTEST, REAL, ROOMY, run_within
 HOURS = 20_000.0
 """Seconds that all of them may take on a release."""
 
+MINUTES = "--timeout=3600"
+"""What the Hypothesis machine takes by itself, with room."""
+
 TESTS = ("tests/cli", "tests/machine")
 
 PROCESSES = ("boot", "console", "fleet", "hooks", "launch", "run", "run_*", "terminal")
@@ -56,7 +59,7 @@ def test(releases: Sequence[str]) -> int:
             folder.mkdir()
             shutil.copy(chosen, folder)
         without = (f"--deselect=tests/cli/{test}" for test in chain(*OTHERWISE.values()))
-        command = (*REAL, *without, f"@{machine.OUT}/{chosen.name}")
+        command = (*REAL, MINUTES, *without, f"@{machine.OUT}/{chosen.name}")
         same = (repeat(each) for each in (place.group, ROOMY, HOURS))
         codes = place.pool.map(
             run_within, built.values(), releases, repeat(command), folders, *same

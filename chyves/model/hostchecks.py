@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
 from chyves.model.bhyve import Problem, options_of, topology
 from chyves.model.devices import Address, passthrough, tpm
@@ -36,22 +37,27 @@ def fits_the_processor(guest: Guest, facts: HostFacts) -> Iterator[Problem]:
             )
     elif guest.cpu > facts.max_cpus:
         can_be_raised = facts.osreldate >= 1302000
+        shape = topology(guest)
+        in_all = prod(shape) if shape else facts.max_cpus
         yield Problem(
             f"it has {guest.cpu} CPUs, and this host allows {facts.max_cpus}",
-            f"chyves {guest.name} set cpu={facts.max_cpus}"
+            f"chyves {guest.name} set cpu={min(in_all, facts.max_cpus)}"
             + (", or raise hw.vmm.maxcpu in /boot/loader.conf" if can_be_raised else ""),
         )
 
 
 def has_cpus_that_add_up(guest: Guest, facts: HostFacts) -> Iterator[Problem]:
     shape = topology(guest)
-    if shape and shape[0] * shape[1] * shape[2] != guest.cpu:
+    if shape and prod(shape) != guest.cpu:
         sockets, cores, threads = shape
+        unset = f"chyves {guest.name} unset cpu_sockets cpu_cores cpu_threads"
+        allowed = 1 if facts.unrestricted_guest is False else facts.max_cpus
         yield Problem(
             f"it has {guest.cpu} CPUs, and {sockets} sockets with {cores} cores of {threads} "
-            f"threads make {sockets * cores * threads}",
-            f"chyves {guest.name} set cpu={sockets * cores * threads}, or unset cpu_sockets, "
-            "cpu_cores, cpu_threads",
+            f"threads make {prod(shape)}",
+            f"chyves {guest.name} set cpu={prod(shape)}, or {unset}"
+            if prod(shape) <= allowed
+            else unset,
         )
     for pin in filter(None, guest.value("cpu_pin").split(",")):
         virtual, _, real = pin.partition(":")

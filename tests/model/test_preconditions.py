@@ -107,6 +107,27 @@ def test_all_reasons_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("shape", "too_many", "made"),
+    [
+        ({"cpu_cores": "2"}, "set cpu=2, or raise", ["set cpu=2", "unset cpu_sockets"]),
+        ({"cpu_cores": "16"}, "set cpu=8, or raise", ["unset cpu_sockets"]),
+    ],
+)
+def test_hints_for_the_number_of_cpus_can_be_followed_together(
+    shape: dict[str, str], too_many: str, made: list[str]
+) -> None:
+    limit, sum_ = problems({"cpu": "9", "cpu_sockets": "1", **shape})
+    assert too_many in limit.hint
+    hints = sum_.hint.split(", or ")
+    assert all(part in hint for part, hint in zip(made, hints, strict=True))
+
+
+def test_what_is_no_number_of_cores_is_said_once() -> None:
+    [problem] = problems({"cpu": "9", "cpu_cores": "many"})
+    assert "cpu_cores of web" in problem.message
+
+
 def test_without_unrestricted_guest_only_bhyveload_and_one_cpu() -> None:
     assert problems(facts=NO_UG) == []
     [loader] = problems(UEFI, facts=NO_UG)

@@ -205,6 +205,12 @@ def destroy(host: Host, name: str, *, recursive: bool = False) -> None:
         host.planned_away.add(name)
 
 
+def wait_until_free(host: Host, pool: str) -> None:
+    """Wait until the room of what was destroyed is there: ZFS frees it in the background, in the
+    groups of transactions that follow (zpool-sync(8); txg_wait_synced in module/zfs/txg.c)."""
+    change(host, "zpool", "sync", pool)
+
+
 def rename(host: Host, old: str, new: str) -> None:
     """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict;
     Precondition also where all is renamed, but there is no room for the folders to mount it on."""

@@ -60,7 +60,7 @@ def take_away(
 def _bring_properties_back(app: App, tombstone: str) -> None:
     """Mount the properties of a guest that was deleted from a pool too full for that: there is room
     once the disks are gone."""
-    _destroy_disks(app, tombstone)
+    _make_room(app, tombstone)
     for part in zfs.datasets(app.host, [tombstone]):
         if part.mountpoint and not part.is_mounted:
             try:
@@ -100,7 +100,7 @@ def discard(
         try:
             _release_taps(app, inventory, guest)
         except Precondition:
-            _destroy_disks(app, dataset)
+            _make_room(app, dataset)
             _release_taps(app, inventory, guest)
     destroy_patiently(app, dataset)
     store.forget_rollback(app.host, guest)
@@ -113,11 +113,13 @@ def _release_taps(app: App, inventory: Inventory, guest: Guest) -> None:
         wiring.release_taps(app.host, refresh(app.host, inventory), guest)
 
 
-def _destroy_disks(app: App, dataset: str) -> None:
+def _make_room(app: App, dataset: str) -> None:
+    """Destroy the disks of a guest, and wait for the room that they took."""
     for part in zfs.datasets(app.host, [dataset]):
         path = part.name.removeprefix(dataset).lstrip("/")
         if path and "/" not in path and path != ".config":
             destroy_patiently(app, part.name)
+    zfs.wait_until_free(app.host, dataset.partition("/")[0])
 
 
 def destroy_patiently(app: App, dataset: str) -> None:

@@ -89,7 +89,7 @@ def _fault(world: World, arguments: list[str]) -> None:
         faults.cancel(world)
         for pool in world.table("zpool"):
             if _is_filled(world, pool):
-                _zfs(world, "destroy", f"{pool}/{BALLAST}")
+                _run(world, "zfs", "destroy", f"{pool}/{BALLAST}")
     elif given.countdown < 1:
         parser.error("argument N: at least 1")
     else:
@@ -102,19 +102,20 @@ def fill(world: World, pool: str) -> None:
         raise NotFound(f"no such pool: {pool}", hint=f"pools: {', '.join(world.table('zpool'))}")
     ballast = f"{pool}/{BALLAST}"
     if not _is_filled(world, pool):
-        _zfs(world, "create", "-o", "canmount=off", "-o", "mountpoint=none", ballast)
-    room = int(_zfs(world, "get", "-Hpo", "value", "available", ballast))
-    used = int(_zfs(world, "get", "-Hpo", "value", "used", ballast))
-    _zfs(world, "set", f"reservation={room + used}", ballast)
+        _run(world, "zfs", "create", "-o", "canmount=off", "-o", "mountpoint=none", ballast)
+    _run(world, "zpool", "sync", pool)
+    room = int(_run(world, "zfs", "get", "-Hpo", "value", "available", ballast))
+    used = int(_run(world, "zfs", "get", "-Hpo", "value", "used", ballast))
+    _run(world, "zfs", "set", f"reservation={room + used}", ballast)
 
 
 def _is_filled(world: World, pool: str) -> bool:
-    names = _zfs(world, "list", "-H", "-o", "name", "-d", "1", "-t", "filesystem", pool)
+    names = _run(world, "zfs", "list", "-H", "-o", "name", "-d", "1", "-t", "filesystem", pool)
     return f"{pool}/{BALLAST}" in names.splitlines()
 
 
-def _zfs(world: World, *words: str) -> str:
-    code, out, err = execute_captured(world, ["zfs", *words])
+def _run(world: World, *words: str) -> str:
+    code, out, err = execute_captured(world, [*words])
     if code:
         raise Precondition(err.decode().strip())
     return out.decode().strip()

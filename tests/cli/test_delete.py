@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``delete`` of guests that others depend on, or that depend on themselves."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -162,11 +163,15 @@ def test_a_guest_that_goes_as_well_is_not_named_as_one_that_came_after(guests: C
 
 @pytest.fixture
 def full(tmp_path: Path) -> Chyves:
-    """A full pool of FreeBSD 13, where ZFS renames and then cannot mount."""
+    """A full pool of FreeBSD 13, where ZFS renames and then cannot mount. What is deleted makes
+    room: a clone in which nothing was written makes next to none."""
     World.make(tmp_path / "host", Machine(release="13.2", pools={"tank": 1 << 30}))
     chyves = Chyves(tmp_path / "host")
     for line in ("dataset tank install", "web,db create 1M", "db clone kid -cu"):
         chyves(f"{line} -q")
+    with chyves.host.path(f"/dev/zvol/{GUESTS}/kid/disk0").open("r+b") as disk:
+        disk.write(os.urandom(1 << 19))
+        os.fsync(disk.fileno())
     fill(World(chyves.directory), "tank")
     return chyves
 

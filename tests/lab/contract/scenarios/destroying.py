@@ -97,3 +97,5 @@ def what_is_freed(host: Session) -> None:
     host.zfs("snapshot -r tank/a@s")
     host.zfs("destroy -r -n -v -p tank/a@s", near=True)
     host.zfs("destroy -r -n -v -p tank/a@nosuch")
+    host.zpool("sync tank")
+    host.zpool("sync nosuch")

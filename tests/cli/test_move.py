@@ -82,7 +82,7 @@ def test_other_refusals(pools: Chyves) -> None:
 
 
 def test_where_there_is_no_room_nothing_is_left(pools: Chyves) -> None:
-    pools.run("zfs", "create", "-V", "60G", "pool2/full")
+    pools.run("zfs", "create", "-V", "56G", "pool2/full")
     pools("web disk add 8G -q")
     before = pools.state()
     for dry in ("", " --dry-run"):

@@ -4,7 +4,8 @@
 python -m tests.lab build                    build it, or what of it has newer packages by now
 python -m tests.lab test [RELEASE ...]       what ``make lab`` does
 python -m tests.lab record                   write down anew what the real zfs answers
-python -m tests.lab cli [RELEASE ...]        tests of the command line that change storage, in it
+python -m tests.lab cli [RELEASE ...] [TEST ...]
+                                             tests of the command line that change storage, in it
 python -m tests.lab run RELEASE COMMAND ...  run a command in it, in the current folder
 """
 
@@ -155,12 +156,17 @@ def _do(words: list[str]) -> int:
             return test(releases or known)
         case ["record"]:
             return record_all(known)
-        case ["cli", *releases] if set(releases) <= set(known):
-            return command_line.test(releases or known)
+        case ["cli", *words] if all(word in known or _is_test(word) for word in words):
+            releases = [word for word in words if word in known]
+            return command_line.test(releases or known, list(filter(_is_test, words)))
         case ["run", release, *command] if command and release in known:
             return run(release, command)
     print(__doc__, file=sys.stderr)
     return 2
+
+
+def _is_test(word: str) -> bool:
+    return word.startswith("tests/")
 
 
 def main(words: list[str]) -> int:

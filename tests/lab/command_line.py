@@ -45,12 +45,15 @@ OTHERWISE = {
 """Why tests of the command line cannot be in the lab, and which."""
 
 
-def test(releases: Sequence[str]) -> int:
-    """Run them on these releases, side by side; return the exit code."""
+def test(releases: Sequence[str], tests: Sequence[str]) -> int:
+    """Run them, or the ``tests`` that are named, on these releases, side by side; return the exit
+    code."""
     with cache.built(releases) as built, workplace("chyves-lab-") as place:
         folders = [place.folder / release for release in releases]
         chosen = place.folder / "storage"
-        if code := find(chosen, log=built[releases[0]].tree.parent / "tests.log"):
+        if tests:
+            chosen.write_text("\n".join(tests))
+        elif code := find(chosen, log=built[releases[0]].tree.parent / "tests.log"):
             return code
         for folder in folders:
             folder.mkdir()

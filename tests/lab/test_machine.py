@@ -113,6 +113,13 @@ def test_a_command_says_its_lines_and_ends_with_its_code(
     assert not list(temporary.iterdir())
 
 
+def test_what_is_neither_a_release_nor_a_test_is_not_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cli", "2.3", "test_move.py"]) == 2
+    assert "cli [RELEASE ...] [TEST ...]" in capsys.readouterr().err
+
+
 def test_a_machine_that_fails_at_once_is_one_line(
     qemu: Callable[[str], None], capsys: pytest.CaptureFixture[str], temporary: Path
 ) -> None:

@@ -228,11 +228,11 @@ def put_aside(host: Host, old: str, new: str) -> None:
 
 def _rename(host: Host, old: str, new: str) -> str:
     """Rename a dataset; return why it could not be mounted at its new place, which ZFS does last
-    (lib/libzfs/libzfs_changelist.c). What was refused may not be mounted at its old place again,
-    and is said with that."""
+    (lib/libzfs/libzfs_changelist.c), and for which OpenZFS ends with 1 before 2.2 and with 0 since.
+    What was refused may not be mounted at its old place again, and is said with that."""
     done = host.try_change("zfs", "rename", old, new)
-    why = done.complaint() if done.code else ""
-    if "failed to create mountpoint" not in why or exists(host, old):
+    why = done.complaint() if "cannot mount " in done.stderr else ""
+    if done.code and (not why or exists(host, old)):
         understand(done)
     if host.plan is not None:
         host.planned_away.add(old)

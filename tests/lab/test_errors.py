@@ -24,7 +24,16 @@ class Mistake(NamedTuple):
 
 MISTAKES = {
     "a wrong exit code of set": Mistake(
-        "changing.py", "else 255", "else 1", "user_properties_that_are_refused"
+        "changing.py", "else (255, 0)", "else (1, 0)", "user_properties_that_are_refused"
+    ),
+    "a wrong exit code of what is set and not mounted": Mistake(
+        "changing.py", "else (255, 0)", "else (255, 1)", "new_names_on_a_pool_that_is_full"
+    ),
+    "a wrong exit code of what is renamed and not mounted": Mistake(
+        "renaming.py",
+        "release.major <= 13",
+        "release.major <= 14",
+        "new_names_on_a_pool_that_is_full",
     ),
     "a wrong exit code of an unknown option": Mistake(
         "zfs.py",

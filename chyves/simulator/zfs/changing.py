@@ -29,18 +29,22 @@ def zfs_set(world: World, arguments: list[str], io: Io) -> int:
         raise UsageError(f"invalid option '{arguments[0][1:2]}'")
     given, targets = _split(words)
     complaints: list[str] = []
-    refused_code = 1 if world.release.major == 13 else 255
-    code = 0
-    for name in sorted(_openable(world, targets, complaints)):
+    refused_code, unmounted_code = (1, 1) if world.release.major == 13 else (255, 0)
+    names = sorted(_openable(world, targets, complaints))
+    code = 1 if complaints else 0
+    for name in names:
         try:
             with changing(world) as (datasets, moves):
-                complaints += change(datasets, moves, name, given, keep_mounts=keep_mounts)
+                unmounted = change(datasets, moves, name, given, keep_mounts=keep_mounts)
+            if unmounted:
+                complaints += unmounted
+                code = code or unmounted_code
         except RefusedError as refused:
             complaints.append(refused.message)
             code = refused_code
     for complaint in complaints:
         io.err(complaint)
-    return code or int(bool(complaints))
+    return code
 
 
 def _split(words: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -64,12 +64,10 @@ def _no_folder(datasets: Datasets, path: str) -> str:
 
 
 def no_room_for_folders(datasets: Datasets, name: str) -> str:
-    """Return why a filesystem is too full for a folder, if it is. Since OpenZFS 2.2 there is still
-    room for one where reservations have taken all."""
+    """Return why a filesystem is too full for a folder, if it is."""
     if is_limited(datasets, name) and writing.full(datasets, name) == errno.EDQUOT:
         return "Disc quota exceeded"
-    full = datasets.major <= 13 and available(datasets, name) < _FOLDER
-    return "No space left on device" if full else ""
+    return "No space left on device" if available(datasets, name) < _FOLDER else ""
 
 
 def unmount(datasets: Datasets, moves: Moves, name: str, *, force: bool = False) -> None:

@@ -48,7 +48,13 @@ def zfs_rename(world: World, arguments: list[str], io: Io) -> int:
             )
     for complaint in complaints:
         io.err(complaint)
-    return 1 if complaints else 0
+    return 1 if complaints and (world.release.major <= 13 or _is_refused(complaints)) else 0
+
+
+def _is_refused(complaints: list[str]) -> bool:
+    """Tell whether nothing was renamed. What could only not be mounted at its new place does not
+    count since OpenZFS 2.2."""
+    return complaints[0].startswith("cannot rename ")
 
 
 def _rename_snapshots(datasets: Datasets, old: str, new: str, *, recursive: bool) -> list[str]:

@@ -201,10 +201,14 @@ class Session(ABC):
             self.steps.append(Step(act, out=read.rstrip(b"\0").decode(errors="replace")))
 
     def fill(self, dataset: str) -> None:
-        """Reserve for a dataset all the room that its pool has left."""
+        """Reserve for a dataset all the room that its pool has left, and take some more with its
+        properties: with just none left, what ZFS makes room for goes by what is under way."""
         asked = ["zfs", "get", "-H", "-p", "-o", "value", "available", dataset]
         room = text_of(self.run(asked, b"")[1]).strip()
         code, _, err = self.run(["zfs", "set", f"reservation={room}", dataset], b"")
+        for number in range(3):
+            self.run(["zfs", "set", f"chyves:full{number}={'x' * 8000}", dataset], b"")
+        self.run(["zpool", "sync", POOL], b"")
         self.steps.append(Step(f"fill {dataset}", code, err=text_of(err)))
 
     def leave(self, dataset: str, room: int) -> None:

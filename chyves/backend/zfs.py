@@ -213,7 +213,7 @@ def wait_until_free(host: Host, pool: str) -> None:
 
 def rename(host: Host, old: str, new: str) -> None:
     """Rename a dataset with all below it, as a whole or not at all. Raises Busy, Conflict;
-    Precondition also where all is renamed, but there is no room for the folders to mount it on."""
+    Precondition also where all is renamed, but cannot be mounted, as without room for folders."""
     if why := _rename(host, old, new):
         raise Precondition(
             f"{new} cannot be mounted: {why}", hint="zfs mount -a, once that is mended"

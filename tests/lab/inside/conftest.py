@@ -44,7 +44,10 @@ def session(sitting: RealSession) -> Iterator[RealSession]:
         assert code == 0 or b"does not exist" in complaint, complaint
 
 
-WAYS = ["libzfs_core", "zfs"] if os.environ.get("CHYVES_LAB") == "2.1" else ["libzfs_core"]
+WITHOUT_LIBRARY = os.environ.get("CHYVES_LAB") == "2.1"
+"""Whether chyves is to do without libzfs_core on this machine: with one release it does."""
+
+WAYS = ["libzfs_core", "zfs"] if WITHOUT_LIBRARY else ["libzfs_core"]
 
 both_ways = pytest.mark.parametrize("host", WAYS, indirect=True)
 """For tests of what chyves does through libzfs_core, or zfs(8) without it: on one machine both."""

@@ -9,6 +9,7 @@ import pytest
 from chyves.backend import snapshots, zfs, zfsacts
 from chyves.backend.host import Host
 from chyves.errors import Busy, ChyvesError, Conflict, Invalid, NotFound, Precondition
+from tests.lab.contract.realsession import RealSession
 from tests.lab.inside import volumes
 from tests.lab.inside.conftest import both_ways
 
@@ -360,11 +361,12 @@ def test_the_history_of_a_guest_is_that_of_all_it_has(host: Host) -> None:
     assert {one.dataset for one in history.rollback("@one").lost} == {root, f"{root}/disk0"}
 
 
-def test_names_change_on_a_pool_that_is_full(host: Host) -> None:
+def test_names_change_on_a_pool_that_is_full(host: Host, session: RealSession) -> None:
     """What is renamed is not mounted where there is no room for a folder, and said so, whether zfs
     fails then (2.1) or not. Nor is what cannot be renamed, and that is a failure."""
     make_guests(host, "web", "db", "mail")
-    fill(host)
+    zfs.create_filesystem(host, "tank/ballast", {"mountpoint": "none"})
+    session.fill("tank/ballast")
     with pytest.raises(Conflict):
         zfs.put_aside(host, "tank/mail", "tank/db")
     with pytest.raises(Precondition, match="tank/www cannot be mounted"):
@@ -377,20 +379,12 @@ def test_names_change_on_a_pool_that_is_full(host: Host) -> None:
         zfs.put_aside(host, "tank/gone", "tank/www")
 
 
-def fill(host: Host) -> None:
-    """Reserve all room, and take some more."""
-    zfs.create_filesystem(host, "tank/ballast", {"mountpoint": "none"})
-    zfs.set_property(host, "tank/ballast", "reservation", str(zfs.available(host, "tank")))
-    for number in range(3):
-        zfs.set_property(host, "tank/ballast", f"chyves:full{number}", "x" * 8000)
-    zfs.wait_until_free(host, "tank")
-
-
-def test_the_room_of_what_is_destroyed_is_waited_for(host: Host) -> None:
+def test_the_room_of_what_is_destroyed_is_waited_for(host: Host, session: RealSession) -> None:
     make_guests(host, "web")
     zfs.create_filesystem(host, "tank/db")
     Path("/tank/db/file").write_bytes(os.urandom(4 * MEBIBYTE))
-    fill(host)
+    zfs.create_filesystem(host, "tank/ballast", {"mountpoint": "none"})
+    session.fill("tank/ballast")
     zfs.destroy(host, "tank/db")
     zfs.wait_until_free(host, "tank")
     assert zfs.available(host, "tank") > 3 * MEBIBYTE

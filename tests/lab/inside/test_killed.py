@@ -23,6 +23,7 @@ from chyves.errors import Exit
 from chyves.simulator.host import SimulatedHost
 from tests.cli.conftest import Chyves
 from tests.lab.inside import volumes
+from tests.lab.inside.conftest import WITHOUT_LIBRARY
 from tests.lab.real import use_library
 
 ROOT = "tank/chyves/guests/"
@@ -30,8 +31,6 @@ GUESTS = ("web", "webx")
 DISK, LOGS, PROPERTIES = "/disk0", "/logs", "/.config"
 PARTS = ("", PROPERTIES, DISK, "/img", LOGS)
 """The datasets of a guest, by what is behind its own."""
-
-WITHOUT_LIBRARY = os.environ.get("CHYVES_LAB") == "2.1"
 
 TOMBSTONE = re.compile(r"tank/chyves/\.deleted-web-\d{14}")
 

@@ -5,7 +5,6 @@ such ones to any test that makes a simulated host.
 Their pools are files; what is in them is mounted below the root of the simulated host.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +18,7 @@ from chyves.simulator.host import SimulatedHost
 from chyves.simulator.programs import Io, Program
 from chyves.simulator.world import Machine, World
 from tests import prepared
-from tests.lab import warm
-from tests.lab.contract.session import text_of
-
-DEADLINE = 20.0
+from tests.lab import pools, warm
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +31,7 @@ def real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the hosts that are made from now on real pools, until the end of the block."""
-    before = _pools()
+    before = pools.names()
     make = World.make
 
     def made(directory: Path, machine: Machine | None = None) -> World:
@@ -54,9 +50,9 @@ def with_real_pools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     try:
         yield
     finally:
-        for pool in _pools():
+        for pool in pools.names():
             if pool not in before:
-                _destroy(pool)
+                pools.destroy(pool)
 
 
 def use_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,53 +62,21 @@ def use_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _create(world: World, pool: str, size: int) -> None:
-    vdev = world.directory / f"{pool}.img"
-    with vdev.open("wb") as file:
-        file.truncate(size)
     (world.root / pool).rmdir()
-    _done("zpool", "create", "-f", "-R", str(world.root), pool, str(vdev))
-
-
-def _pools() -> list[str]:
-    """Return the pools that there are."""
-    return text_of(_done("zpool", "list", "-H", "-o", "name")).split()
+    pools.create(world.directory / f"{pool}.img", size, "-R", str(world.root))
 
 
 def _export_all(_: Path) -> None:
     """Export the pools of the host before: there is one at a time."""
-    for pool in _pools():
-        _patiently("zpool", "export", "-f", pool)
+    for pool in pools.names():
+        pools.patiently("zpool", "export", "-f", pool)
 
 
 def _import_all(directory: Path) -> None:
     """Import the pools that are files of a host."""
     where = ("-d", str(directory), "-R", str(World(directory).root), "-o", "cachefile=none")
     for vdev in sorted(directory.glob("*.img")):
-        _done("zpool", "import", "-f", *where, vdev.stem)
-
-
-def _destroy(pool: str) -> None:
-    """Destroy a pool, as soon as its volumes are closed by those who look at new devices."""
-    _patiently("zpool", "destroy", "-f", pool)
-    deadline = time.monotonic() + DEADLINE
-    while Path("/dev/zvol", pool).exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
-def _patiently(*argv: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        code, _, complaint = warm.run(argv)
-        if not code:
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"{argv}: {text_of(complaint)}")
-
-
-def _done(*argv: str) -> bytes:
-    code, out, complaint = warm.run(argv)
-    assert code == 0, complaint
-    return out
+        pools.done("zpool", "import", "-f", *where, vdev.stem)
 
 
 def zfs(world: World, arguments: list[str], io: Io) -> int:

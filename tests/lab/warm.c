@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Preloaded into a program, it lets the program start often at little cost: once it is loaded it
-// waits at the socket WARM, and is forked for each request before its main begins.
+// waits at the socket WARM, and is forked for each request before its main begins. The files of the
+// locale, some thirty, are read once as well: what setlocale(3) has read it keeps.
 //
 // A request is the arguments, each with a NUL behind it, and with them standard input, output and
 // error as file descriptors. The answers are the pid and, at the end, the exit code, one byte; there
@@ -9,6 +10,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +77,8 @@ static int serve(int argc, char **argv, char **environment)
 		perror(argv[0]);
 		return 1;
 	}
+	setlocale(LC_ALL, "");
+	setlocale(LC_ALL, "C");
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int connection = accept4(listening, NULL, NULL, SOCK_CLOEXEC);

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.lab import warm
+from tests.lab import pools, warm
 from tests.lab.contract.session import (
     FILE_BYTES,
     OTHER_FILE_BYTES,
@@ -33,30 +33,21 @@ class RealSession(Session):
         return self
 
     def _make_pool(self, pool: str, size: int) -> None:
-        vdev = self._directory / f"{pool}.img"
-        with vdev.open("wb") as file:
-            file.truncate(size)
-        code, _, complaint = warm.run(["zpool", "create", "-f", pool, str(vdev)])
-        assert code == 0, complaint
+        pools.create(self._file_of(pool), size)
         self._pools.append(pool)
+
+    def _file_of(self, pool: str) -> Path:
+        return self._directory / f"{pool}.img"
 
     def make_other_pool(self) -> None:
         self._make_pool(OTHER_POOL, OTHER_FILE_BYTES)
 
     def __exit__(self, *failure: object) -> None:
         for pool in self._pools:
-            self._destroy_pool(pool)
-
-    def _destroy_pool(self, pool: str) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while warm.run(["zpool", "destroy", "-f", pool])[0]:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the pool {pool} cannot be destroyed")
-            time.sleep(0.1)
-        _await(lambda: not Path("/dev/zvol", pool).exists())
-        (self._directory / f"{pool}.img").unlink()
-        with suppress(OSError):
-            Path("/", pool).rmdir()
+            pools.destroy(pool)
+            self._file_of(pool).unlink()
+            with suppress(OSError):
+                Path("/", pool).rmdir()
 
     def run(self, argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
         try:

@@ -207,7 +207,8 @@ class Session(ABC):
         room = text_of(self.run(asked, b"")[1]).strip()
         code, _, err = self.run(["zfs", "set", f"reservation={room}", dataset], b"")
         for number in range(3):
-            self.run(["zfs", "set", f"chyves:full{number}={'x' * 8000}", dataset], b"")
+            words = random.Random(number).randbytes(4000).hex()
+            self.run(["zfs", "set", f"chyves:full{number}={words}", dataset], b"")
         self.run(["zpool", "sync", POOL], b"")
         self.steps.append(Step(f"fill {dataset}", code, err=text_of(err)))
 

@@ -312,6 +312,7 @@ def test_what_volumes_take(host: Host) -> None:
     zfs.create_volume(host, "tank/web/thick", 8 * MEBIBYTE, {"volmode": "dev"})
     zfs.create_volume(host, "tank/web/thin", 8 * MEBIBYTE, {"volmode": "dev"}, sparse=True)
     thick, thin = ("tank/web/thick", "tank/web/thin")
+    Path("/dev/zvol", thin).write_bytes(os.urandom(MEBIBYTE))
     assert zfs.is_thick(host, thick)
     assert not zfs.is_thick(host, thin)
     assert zfs.volmode_of_each(host, "tank/web", [thick, thin]) == "dev"
@@ -320,7 +321,6 @@ def test_what_volumes_take(host: Host) -> None:
     kept = zfs.properties_to_copy(host, thick)
     assert kept["volmode"] == "dev"
     assert int(kept["refreservation"]) > 8 * MEBIBYTE
-    Path("/dev/zvol", thin).write_bytes(os.urandom(MEBIBYTE))
     snapshots.take(host, ["tank/web@one"])
     for label in ("", "@one"):
         sizes = snapshots.sizes_of_copies(host, "tank/web", label)

@@ -247,19 +247,11 @@ def lives(one_pool: Chyves) -> Lives:
     return Lives(one_pool)
 
 
-@pytest.mark.skipif(not WITHOUT_LIBRARY, reason="the other test is for this release")
-def test_verbs_through_zfs_are_killed_before_each_step(lives: Lives) -> None:
-    lives.dies_ever_later(CREATE, lives.state(""), lives.state("web"))
-    kill_snapshots(lives)
-
-
-@pytest.mark.skipif(WITHOUT_LIBRARY, reason="the other test is for this release")
-def test_verbs_with_libzfs_core_are_killed_before_each_step(
-    lives: Lives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use_library(monkeypatch)
+def test_verbs_are_killed_before_each_step(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not WITHOUT_LIBRARY:
+        use_library(monkeypatch)
     nobody = lives.state("")
-    lives.says(CREATE)
+    lives.dies_ever_later(CREATE, nobody, lives.state("web"))
     kill_snapshots(lives)
     used, renamed = (lives.state(guest, "one", "@one") for guest in GUESTS)
     lives.write("one")

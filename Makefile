@@ -51,7 +51,7 @@ demo:
 	@.venv/bin/python -m tests.demo
 
 test: lint
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 4 --dist worksteal
 
 lint:
 	@tests/prepare test

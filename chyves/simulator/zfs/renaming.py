@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """``zfs rename``."""
 
+from typing import NamedTuple
+
 from chyves.simulator.programs import Io
 from chyves.simulator.world import World
 from chyves.simulator.zfs import mounting, names, nodes
@@ -11,6 +13,18 @@ from chyves.simulator.zfs.moves import Moves, changing
 from chyves.simulator.zfs.names import ANYTHING, DATASETS, FILESYSTEM, SNAPSHOT, VOLUME
 from chyves.simulator.zfs.options import Options
 from chyves.simulator.zfs.privilege import is_root
+
+
+class Outcome(NamedTuple):
+    """Why nothing was renamed, if so, and the complaints of what could not be mounted again, which
+    does not count as a failure since OpenZFS 2.2."""
+
+    refusal: str = ""
+    unmounted: tuple[str, ...] = ()
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        return (self.refusal, *self.unmounted) if self.refusal else self.unmounted
 
 
 def zfs_rename(world: World, arguments: list[str], io: Io) -> int:
@@ -39,25 +53,21 @@ def zfs_rename(world: World, arguments: list[str], io: Io) -> int:
         create_ancestors(world, new)
     if old == new:
         return 0
+    outcome = Outcome()
     with changing(world) as (datasets, moves):
         if kind == SNAPSHOT:
-            complaints = _rename_snapshots(datasets, old, new, recursive="r" in letters)
+            _rename_snapshots(datasets, old, new, recursive="r" in letters)
         else:
-            complaints = rename(
+            outcome = rename(
                 datasets, moves, old, new, keep_mounts="u" in letters, force="f" in letters
             )
-    for complaint in complaints:
+    for complaint in outcome.complaints:
         io.err(complaint)
-    return 1 if complaints and (world.release.major <= 13 or _is_refused(complaints)) else 0
+    unmounted_fails = world.release.major <= 13
+    return 1 if outcome.refusal or (outcome.unmounted and unmounted_fails) else 0
 
 
-def _is_refused(complaints: list[str]) -> bool:
-    """Tell whether nothing was renamed. What could only not be mounted at its new place does not
-    count since OpenZFS 2.2."""
-    return complaints[0].startswith("cannot rename ")
-
-
-def _rename_snapshots(datasets: Datasets, old: str, new: str, *, recursive: bool) -> list[str]:
+def _rename_snapshots(datasets: Datasets, old: str, new: str, *, recursive: bool) -> None:
     name, _, label = old.partition("@")
     where, delimiter, new_label = new.rpartition("@")
     action = f"cannot rename to '{new}'"
@@ -80,7 +90,6 @@ def _rename_snapshots(datasets: Datasets, old: str, new: str, *, recursive: bool
             raise RefusedError(f"cannot rename '{each}@{label}': {why}")
     for each in affected:
         _rename_record(datasets, f"{each}@{label}", f"{each}@{new_label}")
-    return []
 
 
 def _rename_record(datasets: Datasets, old: str, new: str) -> None:
@@ -94,9 +103,9 @@ def _rename_record(datasets: Datasets, old: str, new: str) -> None:
 
 def rename(
     datasets: Datasets, moves: Moves, old: str, new: str, *, keep_mounts: bool, force: bool
-) -> list[str]:
-    """Rename a dataset with all below it; returns complaints of filesystems that could not be
-    mounted again. Raises RefusedError if nothing was renamed."""
+) -> Outcome:
+    """Rename a dataset with all below it. Raises RefusedError if nothing was touched; a name that
+    is taken is noticed only behind an unmount."""
     action = f"cannot rename to '{new}'"
     names.check(action, new, frozenset({datasets[old]["type"]}))
     check_parent(datasets, f"cannot create '{new}'", new)
@@ -114,25 +123,26 @@ def rename(
     mounted = [] if keep_mounts else [name for name in tree if "mounted" in datasets[name]]
     if new in datasets:
         why = f"cannot rename '{old}': dataset already exists"
-        return [why, *_remount(datasets, moves, mounted)]
+        return Outcome(why, _remount(datasets, moves, mounted))
     _check_names(datasets, old, new, tree)
     if not keep_mounts and _move_whole(datasets, moves, old, new, mounted, force=force):
-        return []
+        return Outcome()
     mounting.unmount_all(datasets, moves, mounted, force=force)
     for name in reversed(tree):
         if datasets[name]["type"] == FILESYSTEM and not keep_mounts:
             mounting.remove_mountpoint(datasets, moves, name)
     _rename_tree(datasets, moves, old, new, tree)
-    return list(mounting.mount_all(datasets, moves, [_renamed(name, old, new) for name in mounted]))
+    renamed = [_renamed(name, old, new) for name in mounted]
+    return Outcome(unmounted=tuple(mounting.mount_all(datasets, moves, renamed)))
 
 
-def _remount(datasets: Datasets, moves: Moves, mounted: list[str]) -> list[str]:
+def _remount(datasets: Datasets, moves: Moves, mounted: list[str]) -> tuple[str, ...]:
     """Unmount filesystems and mount them again, as before and behind a rename that is refused;
     returns complaints."""
     mounting.unmount_all(datasets, moves, mounted)
     for name in reversed(mounted):
         mounting.remove_mountpoint(datasets, moves, name)
-    return list(mounting.mount_all(datasets, moves, mounted))
+    return tuple(mounting.mount_all(datasets, moves, mounted))
 
 
 def _check_names(datasets: Datasets, old: str, new: str, tree: list[str]) -> None:

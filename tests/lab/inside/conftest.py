@@ -45,12 +45,10 @@ def session(sitting: RealSession) -> Iterator[RealSession]:
 
 
 WITHOUT_LIBRARY = os.environ.get("CHYVES_LAB") == "2.1"
-"""Whether chyves is to do without libzfs_core on this machine: with one release it does."""
+"""Whether a whole chyves is to do without libzfs_core on this machine: with one release it does."""
 
-WAYS = ["libzfs_core", "zfs"] if WITHOUT_LIBRARY else ["libzfs_core"]
-
-both_ways = pytest.mark.parametrize("host", WAYS, indirect=True)
-"""For tests of what chyves does through libzfs_core, or zfs(8) without it: on one machine both."""
+both_ways = pytest.mark.parametrize("host", ["libzfs_core", "zfs"], indirect=True)
+"""For tests of what chyves does through libzfs_core, or zfs(8) without it."""
 
 
 @pytest.fixture

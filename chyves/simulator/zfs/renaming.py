@@ -22,10 +22,6 @@ class Outcome(NamedTuple):
     refusal: str = ""
     unmounted: tuple[str, ...] = ()
 
-    @property
-    def complaints(self) -> tuple[str, ...]:
-        return (self.refusal, *self.unmounted) if self.refusal else self.unmounted
-
 
 def zfs_rename(world: World, arguments: list[str], io: Io) -> int:
     """``zfs rename``."""
@@ -61,7 +57,7 @@ def zfs_rename(world: World, arguments: list[str], io: Io) -> int:
             outcome = rename(
                 datasets, moves, old, new, keep_mounts="u" in letters, force="f" in letters
             )
-    for complaint in outcome.complaints:
+    for complaint in filter(None, (outcome.refusal, *outcome.unmounted)):
         io.err(complaint)
     unmounted_fails = world.release.major <= 13
     return 1 if outcome.refusal or (outcome.unmounted and unmounted_fails) else 0
